@@ -1,0 +1,1 @@
+//! Users, books, stock, orders, payments and their sagas: pure decisions.

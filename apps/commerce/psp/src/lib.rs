@@ -1,0 +1,1 @@
+//! A payment provider to develop against: its own append-only ledger, idempotency keys, faults on demand.

@@ -1,0 +1,1 @@
+//! Axum glue: commands, idempotency keys, consistency tokens, problem+json, server-sent events, authentication.

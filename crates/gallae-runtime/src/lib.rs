@@ -1,0 +1,1 @@
+//! The flow from command to event to view, free of any backend.

@@ -1,0 +1,1 @@
+//! Roles, configuration, telemetry, supervision, drain and the admin API.

@@ -1,0 +1,1 @@
+//! Every port embedded in SQLite: the default for a first run and for small deployments.

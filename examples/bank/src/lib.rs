@@ -1,0 +1,1 @@
+//! Accounts, transfers as a saga, balances as a view.
