@@ -1,0 +1,1 @@
+//! Events into views, search and counters.
