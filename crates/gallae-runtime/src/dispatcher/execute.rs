@@ -211,7 +211,7 @@ impl Dispatcher {
     async fn commit(
         &self,
         work: &Work<'_>,
-        parts: Vec<Part>,
+        mut parts: Vec<Part>,
         claims: Vec<Claim>,
         now: Timestamp,
     ) -> Result<Attempt, Failure> {
