@@ -42,11 +42,16 @@ pub(super) enum Failure {
     Unregistered { aggregate: &'static str },
     #[error("the idempotency key was used for a different request")]
     KeyReused,
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 /// Starts sagas in the transaction of the events that cause them.
 pub(crate) trait StartSagas: Send + Sync {
-    /// The saga that `event`, about to be appended to `stream`, starts.
+    /// The sagas that `event`, about to be appended to `stream`, starts.
+    ///
+    /// # Errors
+    /// When a definition's start function fails: the event must not be appended without its saga.
     fn starting(
         &self,
         stream: &StreamId,
@@ -54,10 +59,18 @@ pub(crate) trait StartSagas: Send + Sync {
         now: Timestamp,
         metadata: &Arc<Metadata>,
         entropy: &dyn Entropy,
-    ) -> Option<SagaStart>;
+    ) -> Result<Vec<SagaStart>, StartError>;
 
     /// Called after the commit. A hint: what is durable is found without it.
     fn started(&self, saga: SagaId);
+}
+
+/// Whether an event starts a saga could not be decided: a bug of the definition. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[error("saga {saga} cannot tell whether an event starts it: {reason}")]
+pub(crate) struct StartError {
+    pub(crate) saga: &'static str,
+    pub(crate) reason: String,
 }
 
 /// A saga's first transition.
@@ -215,7 +228,13 @@ impl Dispatcher {
         claims: Vec<Claim>,
         now: Timestamp,
     ) -> Result<Attempt, Failure> {
-        let (batch, sagas) = self.batch(work, &parts, claims, now);
+        let (batch, sagas) = match self.batch(work, &parts, claims, now) {
+            Ok(built) => built,
+            Err(broken) => {
+                forget_changed(parts);
+                return Err(broken.into());
+            }
+        };
         let events = parts.iter().map(|part| part.events.len()).sum();
         let version = parts.last().map_or(Version::NONE, |part| part.before.plus(part.events.len() as u64));
         let streams: Vec<_> = parts.iter().map(|part| part.stream.clone()).collect();
@@ -273,7 +292,7 @@ impl Dispatcher {
         parts: &[Part],
         claims: Vec<Claim>,
         now: Timestamp,
-    ) -> (AppendBatch, Vec<SagaId>) {
+    ) -> Result<(AppendBatch, Vec<SagaId>), StartError> {
         let mut batch = work.base.clone();
         batch.time = now;
         batch.claims.extend(claims);
@@ -291,9 +310,12 @@ impl Dispatcher {
             }
             for event in &part.events {
                 let entropy = &*self.inner.entropy;
-                if let Some(start) =
-                    self.inner.sagas.starting(&part.stream, event, now, &batch.metadata, entropy)
-                {
+                let starts = self.inner.sagas.starting(&part.stream, event, now, &batch.metadata, entropy)?;
+                for start in starts {
+                    // Two starts with one business key are one instance.
+                    if sagas.contains(&start.saga) {
+                        continue;
+                    }
                     sagas.push(start.saga);
                     batch.streams.push(start.append);
                     batch.sagas.push(start.row);
@@ -314,7 +336,7 @@ impl Dispatcher {
                 events,
             });
         }
-        (batch, sagas)
+        Ok((batch, sagas))
     }
 
     /// Sends the same batch again until its outcome is known, or patience runs out.
