@@ -102,7 +102,9 @@ mod tests {
     #[test]
     fn never_guesses() {
         assert_eq!(from_isbn10(""), Isbn::Missing);
-        for wrong in ["439023484", "X439023483", "43902348X9", "12345678901", "４３９０２３４８３", "0812971060"] {
+        for wrong in
+            ["439023484", "X439023483", "43902348X9", "12345678901", "４３９０２３４８３", "0812971060"]
+        {
             assert_eq!(from_isbn10(wrong), Isbn::Invalid(wrong.to_owned()));
         }
     }

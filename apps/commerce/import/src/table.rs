@@ -11,9 +11,15 @@ pub(crate) struct Table<R, const N: usize> {
 
 /// One line of the table.
 pub(crate) enum Row<'a, const N: usize> {
-    Fields { line: u64, fields: [&'a str; N] },
+    Fields {
+        line: u64,
+        fields: [&'a str; N],
+    },
     /// Not a record: another number of fields than the header, or not UTF-8.
-    Broken { line: u64, detail: String },
+    Broken {
+        line: u64,
+        detail: String,
+    },
 }
 
 impl<R: Read, const N: usize> Table<R, N> {
@@ -25,8 +31,10 @@ impl<R: Read, const N: usize> Table<R, N> {
         })?;
         let mut columns = [0; N];
         for (place, column) in columns.iter_mut().zip(names) {
-            *place =
-                headers.iter().position(|header| header == column).ok_or(ReadError::MissingColumn { column })?;
+            *place = headers
+                .iter()
+                .position(|header| header == column)
+                .ok_or(ReadError::MissingColumn { column })?;
         }
         Ok(Self { reader, columns, record: csv::StringRecord::new() })
     }

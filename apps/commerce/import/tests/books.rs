@@ -92,11 +92,20 @@ fn letters_beyond_ascii_and_blanks_around_text() {
 
 #[test]
 fn bad_lines_are_rejected_alone_with_their_number() {
-    let books = small("1,,,A,,,T,,\nx,,,A,,,T,,\n2,,,A,soon,,T,,\n3,,,\" , \",,,T,,\n4,,,A,,,,,\n1,,,B,,,U,,\nshort,line\n5,,,A,,,\"a\nb\",,\n6,,,A,,,T,,");
+    let books = small(
+        "1,,,A,,,T,,\nx,,,A,,,T,,\n2,,,A,soon,,T,,\n3,,,\" , \",,,T,,\n4,,,A,,,,,\n1,,,B,,,U,,\nshort,line\n5,,,A,,,\"a\nb\",,\n6,,,A,,,T,,",
+    );
     let reasons: Vec<_> = books.rejected.iter().map(|r| (r.line, r.reason.code())).collect();
     assert_eq!(
         reasons,
-        [(3, "BAD_FIELD"), (4, "BAD_FIELD"), (5, "BAD_FIELD"), (6, "BAD_FIELD"), (7, "DUPLICATE"), (8, "UNREADABLE")]
+        [
+            (3, "BAD_FIELD"),
+            (4, "BAD_FIELD"),
+            (5, "BAD_FIELD"),
+            (6, "BAD_FIELD"),
+            (7, "DUPLICATE"),
+            (8, "UNREADABLE")
+        ]
     );
     assert_eq!(books.rejected[4].reason, Reason::Duplicate { book_id: 1, first_line: 2 });
     let lines: Vec<_> = books.rows.iter().map(|row| (row.book_id, row.line)).collect();

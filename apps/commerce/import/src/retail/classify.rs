@@ -165,9 +165,9 @@ pub fn classify(mut sheet: Sheet) -> Classified {
     Classified { lines_in: sheet.lines_in, products: catalogue::products(&entries), entries, rejected }
 }
 
-/// Codes that stand for charges, gifts of money and samples. (A pattern would not do: `DCGSSBOY` is a product.)
-const CHARGES: [&str; 11] =
-    ["AMAZONFEE", "B", "BANK CHARGES", "C2", "CRUK", "D", "DOT", "M", "POST", "S", "TEST"];
+/// Codes that stand for charges, fees, discounts and samples; gift vouchers begin with `GIFT_`. (A pattern would not do:
+/// `DCGSSBOY` is a product.)
+const CHARGES: [&str; 10] = ["AMAZONFEE", "B", "BANK CHARGES", "C2", "CRUK", "D", "DOT", "M", "POST", "S"];
 
 fn is_charge(code: &str) -> bool {
     CHARGES.contains(&code) || code.starts_with("GIFT_")

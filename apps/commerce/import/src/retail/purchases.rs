@@ -53,7 +53,8 @@ impl<'a> Purchases<'a> {
         if left < u64::from(wanted) {
             return Err(Reason::NotEnoughLeft { wanted: wanted.into(), left });
         }
-        let mut candidates: Vec<&mut Purchase<'_>> = purchases.iter_mut().filter(|p| p.paid && p.left > 0).collect();
+        let mut candidates: Vec<&mut Purchase<'_>> =
+            purchases.iter_mut().filter(|p| p.paid && p.left > 0).collect();
         candidates.sort_by_key(|purchase| purchase.unit_price != price);
         let mut missing = wanted;
         let mut parts = Vec::new();
