@@ -90,11 +90,19 @@ impl Dispatcher {
         let mut last = None;
         for _ in 0..ATTEMPTS {
             match self.attempt(&work).await? {
+                Attempt::Done(receipt) if receipt.replayed.is_some() => return self.at_head(receipt).await,
                 Attempt::Done(receipt) => return Ok(receipt),
                 Attempt::Again(conflict) => last = Some(conflict),
             }
         }
         Err(Failure::Append(last.unwrap_or(AppendError::Invalid { reason: "no attempt was made" })))
+    }
+
+    /// The first answer came at or before the present head: reading from there on sees its effect.
+    async fn at_head(&self, receipt: Receipt) -> Result<Receipt, Failure> {
+        let head = self.inner.store.head().await;
+        let position = head.map_err(|fault| Failure::Append(AppendError::Unavailable(fault)))?;
+        Ok(Receipt { position, ..receipt })
     }
 
     async fn attempt(&self, work: &Work<'_>) -> Result<Attempt, Failure> {

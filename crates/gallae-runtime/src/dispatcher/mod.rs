@@ -11,6 +11,8 @@ mod execute;
 mod registry;
 mod request;
 mod result;
+#[cfg(test)]
+mod tests;
 
 pub use registry::AggregateType;
 pub use request::{Idempotency, Request};
