@@ -2,3 +2,5 @@
 //! loses nothing.
 
 pub mod config;
+pub mod serve;
+pub mod telemetry;
