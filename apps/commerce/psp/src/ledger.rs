@@ -171,6 +171,14 @@ impl Ledger {
     }
 }
 
+impl Drop for Ledger {
+    /// Closing alone would not do: a child that this process is just starting holds the same open file for a moment, and
+    /// the lock with it. Where unlocking fails, closing is what remains.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 /// The entries of a ledger, oldest first.
 #[derive(Debug)]
 pub struct Entries {

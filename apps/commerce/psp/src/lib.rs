@@ -11,7 +11,7 @@
 //! - Every operation is a line in the ledger before it is answered. Without the line, nothing was executed.
 //! - Captured is at most what was authorised, refunded at most what was captured.
 //! - Voiding an authorisation that was never seen succeeds and closes its key for ever: an authorisation that arrives
-//!   late is declined.
+//!   late is declined (by the line of the void, without one of its own).
 //!
 //! # Durability
 //! Each line is handed to the kernel by `write(2)` and never fsynced. What was answered therefore survives the death of

@@ -80,6 +80,7 @@ async fn voiding_what_was_never_seen_closes_its_key_for_ever() {
     let mut desk = Desk::new();
     let receipt = executed(desk.void(&void("undo", "do")).unwrap());
     assert_eq!((receipt.payment, receipt.money), (None, None));
+    assert_eq!(executed(desk.void(&void("undo-2", "do")).unwrap()).payment, None, "still nothing to release");
     for _ in 0..2 {
         let late = desk.authorize(authorize("do", 1_000)).await.unwrap();
         assert_eq!(declined(late), DeclineCode::KeyVoided);
