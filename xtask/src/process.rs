@@ -109,7 +109,7 @@ pub(crate) fn succeeded(command: &Command, status: ExitStatus) -> Result<(), Fai
     if status.success() {
         return Ok(());
     }
-    Err(Failure::new(format!("`{}` ended with {status}", show(command))))
+    Err(Failure::new(format!("`{}` ended with {status}", brief(command))))
 }
 
 pub(crate) fn cannot_start(command: &Command, error: &io::Error) -> Failure {
@@ -123,6 +123,15 @@ pub(crate) fn announce(command: &Command) {
 pub(crate) fn create_dir(path: &Path) -> Result<(), Failure> {
     fs::create_dir_all(path)
         .map_err(|error| Failure::new(format!("cannot create {}: {error}", path.display())))
+}
+
+/// Enough of the command line to know it again; the whole was announced.
+fn brief(command: &Command) -> String {
+    let line = show(command);
+    match line.char_indices().nth(70) {
+        Some((cut, _)) => format!("{} …", line[..cut].trim_end()),
+        None => line,
+    }
 }
 
 /// The command line as one would type it; secrets after `Authorization:` are left out.

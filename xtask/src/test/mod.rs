@@ -10,6 +10,7 @@ use crate::{
 };
 use cases::Cases;
 use std::{
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -151,12 +152,26 @@ fn line(finding: &Finding) -> String {
 
 impl Context {
     fn cargo(&self) -> Command {
-        let mut command = process::cargo();
+        self.prepare(process::cargo())
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        self.prepare(Command::new(program))
+    }
+
+    fn prepare(&self, mut command: Command) -> Command {
         command.current_dir(&self.workspace.root);
         if self.depth == Depth::Nightly {
             command.env("GALLAE_TIER", "nightly");
         }
         command
+    }
+
+    /// Builds every program and says where they are. With the tests, because cargo then chooses the same features as
+    /// `cargo test` did before, and compiles nothing twice.
+    fn programs(&self) -> Result<PathBuf, Failure> {
+        process::run(self.cargo().args(["build", "--workspace", "--bins", "--examples", "--tests"]))?;
+        Ok(self.workspace.target.join("debug"))
     }
 }
 
@@ -164,14 +179,14 @@ impl Context {
 mod tests {
     use super::{tiers::Report, *};
 
-    fn context(installs: bool, strict: bool) -> Context {
-        Context {
-            workspace: Workspace::default(),
-            depth: Depth::Default,
-            installs,
-            strict,
-            passed: Vec::new(),
+    impl Context {
+        pub(super) fn of(workspace: Workspace) -> Self {
+            Self { workspace, depth: Depth::Default, installs: false, strict: false, passed: Vec::new() }
         }
+    }
+
+    fn context(installs: bool, strict: bool) -> Context {
+        Context { installs, strict, ..Context::of(Workspace::default()) }
     }
 
     fn tier(missing: fn(&Context) -> Option<String>, run: fn(&Context) -> Report) -> Tier {

@@ -9,7 +9,11 @@ use crate::{
     process::{self, Failure},
     tidy,
 };
-use std::{process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 pub(super) struct Tier {
     pub(super) name: &'static str,
@@ -131,20 +135,13 @@ fn tests(context: &Context) -> Report {
 fn examples(context: &Context) -> Report {
     let mut cases = Cases::default();
     let mut outcome = Ok(());
-    let members = &context.workspace.members;
-    let own = members.iter().filter(|member| member.folder.starts_with("examples/"));
-    let own = own.flat_map(|member| member.binaries.iter().map(|name| (&member.name, "--bin", name)));
-    let cargo_examples = members
-        .iter()
-        .flat_map(|member| member.examples.iter().map(|name| (&member.name, "--example", name)));
-    for (package, kind, name) in own.chain(cargo_examples) {
-        let ran = process::run(context.cargo().args(["build", "--quiet", "--package", package, kind, name]))
-            .and_then(|()| {
-                let mut command = context.cargo();
-                command.args(["run", "--quiet", "--package", package, kind, name]).stdin(Stdio::null());
-                process::run_within(&mut command, EXAMPLE_LIMIT)
-            });
-        match ran {
+    let programs = match context.programs() {
+        Ok(folder) => example_programs(context, &folder),
+        Err(failure) => return Report::check(Err(failure)),
+    };
+    for program in programs {
+        let mut command = context.command(&program);
+        match process::run_within(command.stdin(Stdio::null()), EXAMPLE_LIMIT) {
             Ok(()) => cases.passed += 1,
             Err(failure) => {
                 println!("{failure}");
@@ -157,6 +154,17 @@ fn examples(context: &Context) -> Report {
         outcome = Err(Failure::new("there is no example program: examples/ should hold one"));
     }
     Report { cases, outcome }
+}
+
+/// The binaries below examples/ and the cargo examples of every crate.
+fn example_programs(context: &Context, folder: &Path) -> Vec<PathBuf> {
+    let members = &context.workspace.members;
+    let own = members.iter().filter(|member| member.folder.starts_with("examples/"));
+    let own = own.flat_map(|member| member.binaries.iter().map(|name| folder.join(name)));
+    let cargos = members
+        .iter()
+        .flat_map(|member| member.examples.iter().map(|name| folder.join("examples").join(name)));
+    own.chain(cargos).collect()
 }
 
 impl Report {
@@ -175,7 +183,24 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::{Member, Workspace};
     use std::collections::BTreeSet;
+
+    #[test]
+    fn example_programs_are_found_in_both_places() {
+        let member = |name: &str, folder: &str| Member {
+            name: name.to_owned(),
+            folder: folder.to_owned(),
+            binaries: vec![name.to_owned()],
+            examples: vec![format!("{name}-demo")],
+            ..Member::default()
+        };
+        let members = vec![member("bank", "examples/bank"), member("tool", "crates/tool")];
+        let context = Context::of(Workspace { members, ..Workspace::default() });
+        let found = example_programs(&context, Path::new("debug"));
+        let found: Vec<_> = found.iter().map(|path| path.to_string_lossy()).collect();
+        assert_eq!(found, ["debug/bank", "debug/examples/bank-demo", "debug/examples/tool-demo"]);
+    }
 
     #[test]
     fn names_are_unique_and_fit_the_table() {

@@ -19,7 +19,6 @@ struct Owner {
     of: Thing,
     /// A file, or a folder with all below it.
     place: &'static str,
-    #[expect(dead_code, reason = "read by whoever adds the next one")]
     because: &'static str,
 }
 
@@ -98,7 +97,15 @@ fn fix(thing: Thing) -> String {
         Thing::Randomness => "take it from its owner, so that a seed repeats a run",
         Thing::Tasks => "spawn through the supervisor, or into a JoinSet that is joined",
     };
-    format!("{instead}; a new owner is named in xtask/src/tidy/owners.rs with its reason")
+    let owners: Vec<_> = OWNERS
+        .iter()
+        .filter(|owner| owner.of == thing)
+        .map(|owner| format!("\n           {}: {}", owner.place, owner.because))
+        .collect();
+    format!(
+        "{instead}; a new owner is named in xtask/src/tidy/owners.rs with its reason, beside{}",
+        owners.concat()
+    )
 }
 
 /// Everything reads the environment through its owners, and what ships spawns through them; the rest binds the crates

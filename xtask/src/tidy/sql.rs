@@ -32,7 +32,8 @@ fn is_sql(text: &str) -> bool {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let has = |word: &str| words.contains(&word);
     match words.as_slice() {
-        ["select", ..] => has("from") && text.contains("SELECT") || text.trim_start().starts_with("SELECT "),
+        [] | [_] => false,
+        ["select", ..] => text.trim_start().starts_with("SELECT") || (has("from") && has("where")),
         ["insert", "into" | "or", ..] | ["delete", "from", ..] | ["replace", "into", ..] => true,
         ["update", _, "set", ..] => true,
         ["create", "table" | "index" | "unique" | "trigger" | "view" | "virtual", ..] => true,
