@@ -11,6 +11,7 @@ mod execute;
 mod registry;
 mod request;
 mod result;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
