@@ -11,6 +11,7 @@ mod broker;
 mod clock;
 mod counters;
 mod credentials;
+mod cursors;
 mod dead_letters;
 mod event_store;
 mod fault;
@@ -21,6 +22,7 @@ mod recent;
 mod saga_store;
 mod search;
 mod snapshots;
+pub mod text;
 mod views;
 
 pub use append::{
@@ -31,6 +33,7 @@ pub use broker::{Broker, BrokerError, Message, MessageStream};
 pub use clock::{Clock, Entropy};
 pub use counters::{COUNTER_BUCKET, CounterBatch, CounterBucket, CounterRange, CounterStore};
 pub use credentials::{Credential, CredentialError, CredentialStore, RefreshToken, TokenUse};
+pub use cursors::CursorStore;
 pub use dead_letters::{DeadLetter, DeadLetterStore};
 pub use event_store::{
     CheckDepth, CheckReport, EventPage, EventStore, EventStream, HeldClaim, ReadError, StreamInfo,

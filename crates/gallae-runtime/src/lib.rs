@@ -9,6 +9,7 @@
 
 pub mod dispatcher;
 mod environment;
+mod lease;
 pub mod projector;
 pub mod relay;
 pub mod saga;

@@ -82,15 +82,15 @@ pub(crate) struct SagaStart {
 }
 
 /// One stream that takes part, locked.
-struct Part {
-    stream: StreamId,
-    aggregate: &'static str,
-    slot: OwnedMutexGuard<Option<Loaded>>,
+pub(super) struct Part {
+    pub(super) stream: StreamId,
+    pub(super) aggregate: &'static str,
+    pub(super) slot: OwnedMutexGuard<Option<Loaded>>,
     /// Where it stood before this attempt.
     before: Version,
     /// Whether it was read from the store in this attempt, so that a refusal needs no second look.
     fresh: bool,
-    events: Vec<EncodedEvent>,
+    pub(super) events: Vec<EncodedEvent>,
 }
 
 enum Attempt {
@@ -103,11 +103,19 @@ impl Dispatcher {
         let mut last = None;
         for _ in 0..ATTEMPTS {
             match self.attempt(&work).await? {
+                Attempt::Done(receipt) if receipt.replayed.is_some() => return self.at_head(receipt).await,
                 Attempt::Done(receipt) => return Ok(receipt),
                 Attempt::Again(conflict) => last = Some(conflict),
             }
         }
         Err(Failure::Append(last.unwrap_or(AppendError::Invalid { reason: "no attempt was made" })))
+    }
+
+    /// The first answer came at or before the present head: reading from there on sees its effect.
+    async fn at_head(&self, receipt: Receipt) -> Result<Receipt, Failure> {
+        let head = self.inner.store.head().await;
+        let position = head.map_err(|fault| Failure::Append(AppendError::Unavailable(fault)))?;
+        Ok(Receipt { position, ..receipt })
     }
 
     async fn attempt(&self, work: &Work<'_>) -> Result<Attempt, Failure> {
@@ -371,33 +379,6 @@ impl Dispatcher {
     async fn forget(&self, streams: &[StreamId]) {
         for stream in streams {
             *self.inner.cache.slot(stream).lock().await = None;
-        }
-    }
-
-    fn due_snapshots(&self, parts: &mut [Part]) -> Vec<(StreamId, u32, Snapshot)> {
-        let due = |part: &mut Part| {
-            let loaded = part.slot.as_mut()?;
-            let since = loaded.version.get() - loaded.snapshot_version.get();
-            if since < SNAPSHOT_EVERY || part.events.is_empty() {
-                return None;
-            }
-            let revision = self.inner.types.get(part.aggregate)?.snapshot_revision;
-            let state = loaded.state.to_json().ok()?.into();
-            loaded.snapshot_version = loaded.version;
-            Some((part.stream.clone(), revision, Snapshot { version: loaded.version, state }))
-        };
-        parts.iter_mut().filter_map(due).collect()
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a snapshot is worth no waiting and may be lost")]
-    fn save_snapshots(&self, snapshots: Vec<(StreamId, u32, Snapshot)>) {
-        for (stream, revision, snapshot) in snapshots {
-            let store = Arc::clone(&self.inner.snapshots);
-            tokio::spawn(async move {
-                if let Err(fault) = store.save_snapshot(&stream, revision, snapshot).await {
-                    tracing::warn!(%stream, error = error_chain(&fault), "a snapshot was not saved; the next one will be");
-                }
-            });
         }
     }
 }

@@ -11,6 +11,9 @@ mod execute;
 mod registry;
 mod request;
 mod result;
+mod snapshots;
+#[cfg(test)]
+mod tests;
 
 pub use registry::AggregateType;
 pub use request::{Idempotency, Request};
