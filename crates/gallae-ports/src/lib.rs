@@ -21,6 +21,7 @@ mod recent;
 mod saga_store;
 mod search;
 mod snapshots;
+pub mod text;
 mod views;
 
 pub use append::{
