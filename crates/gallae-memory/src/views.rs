@@ -10,11 +10,7 @@ use gallae_ports::{
     ApplyError, BoxFuture, Paging, Slot, StoreFault, StoredView, ViewBatch, ViewPage, ViewQuery, ViewRow,
     ViewStore,
 };
-use std::{
-    cmp::Ordering,
-    collections::BTreeMap,
-    ops::Bound,
-};
+use std::{cmp::Ordering, collections::BTreeMap, ops::Bound};
 
 /// A [`ViewStore`] in memory.
 pub type MemoryViews = MemoryProjections<ViewRows>;
