@@ -27,10 +27,15 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
+pub mod credential_store;
+pub mod dead_letter_store;
 pub mod event_store;
 pub mod event_store_durability;
 pub mod event_store_faults;
+pub mod lease_store;
+pub mod saga_store;
 mod sample;
+pub mod snapshot_store;
 
 use std::{future::Future, time::Duration};
 

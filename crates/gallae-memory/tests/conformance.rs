@@ -43,3 +43,8 @@ impl FaultyHarness for Log {
 
 gallae_conformance::event_store_suite!(Log::new());
 gallae_conformance::event_store_fault_suite!(Log::new());
+gallae_conformance::saga_store_suite!(Log::new());
+gallae_conformance::snapshot_store_suite!(Log::new());
+gallae_conformance::lease_store_suite!(Log::new());
+gallae_conformance::dead_letter_store_suite!(Log::new());
+gallae_conformance::credential_store_suite!(Log::new());
