@@ -81,7 +81,7 @@ impl SqliteViews {
     }
 
     /// Runs `work` in a transaction of the writer, perhaps with others. It may run twice, the first time undone.
-    async fn write<T: Send + 'static>(
+    async fn on_writer<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnMut(&mut Session) -> Result<T, Trouble> + Send + 'static,
@@ -90,7 +90,7 @@ impl SqliteViews {
     }
 
     /// Runs `work` on a snapshot.
-    async fn read<T: Send + 'static>(
+    async fn on_reader<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&mut Session) -> Result<T, Trouble> + Send + 'static,

@@ -26,29 +26,30 @@ impl SearchStore for SqliteViews {
         keys: &[ViewKey],
     ) -> BoxFuture<'_, Result<Vec<Option<StoredView>>, StoreFault>> {
         let (slot, keys) = (slot.clone(), keys.to_owned());
-        Box::pin(self.read("loading search documents", move |session| documents::load(session, &slot, &keys)))
+        Box::pin(
+            self.on_reader("loading search documents", move |session| documents::load(session, &slot, &keys)),
+        )
     }
 
     fn apply(&self, slot: &Slot, batch: SearchBatch) -> BoxFuture<'_, Result<(), ApplyError>> {
         let slot = slot.clone();
-        let applied =
-            self.write("applying rows to a search index", move |session| {
-                match generations::admit(session, &slot, (batch.from, batch.to), batch.epoch)? {
-                    Err(refusal) => Ok(Err(refusal)),
-                    Ok(standing) => {
-                        let mut pen = Pen::new(session, &standing)?;
-                        batch.rows.iter().try_for_each(|row| pen.write(&document(row)))?;
-                        batch.removed.iter().try_for_each(|key| pen.remove(key))?;
-                        Ok(Ok(()))
-                    }
+        let applied = self.on_writer("applying rows to a search index", move |session| {
+            match generations::admit(session, &slot, (batch.from, batch.to), batch.epoch)? {
+                Err(refusal) => Ok(Err(refusal)),
+                Ok(standing) => {
+                    let mut pen = Pen::new(session, &standing)?;
+                    batch.rows.iter().try_for_each(|row| pen.write(&document(row)))?;
+                    batch.removed.iter().try_for_each(|key| pen.remove(key))?;
+                    Ok(Ok(()))
                 }
-            });
+            }
+        });
         Box::pin(async move { applied.await.map_err(ApplyError::Unavailable)? })
     }
 
     fn search(&self, projection: &str, query: &SearchQuery) -> BoxFuture<'_, Result<SearchPage, StoreFault>> {
         let (projection, query) = (projection.to_owned(), query.clone());
-        Box::pin(self.read("searching", move |session| search(session, &projection, &query)))
+        Box::pin(self.on_reader("searching", move |session| search(session, &projection, &query)))
     }
 
     fn scan(
@@ -58,7 +59,7 @@ impl SearchStore for SqliteViews {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreFault>> {
         let (slot, after) = (slot.clone(), after.cloned());
-        Box::pin(self.read("scanning search documents", move |session| {
+        Box::pin(self.on_reader("scanning search documents", move |session| {
             documents::scan(session, &slot, after.as_ref(), limit)
         }))
     }
@@ -70,19 +71,20 @@ impl SearchStore for SqliteViews {
         rows: Vec<(ViewKey, Option<SearchRow>)>,
     ) -> BoxFuture<'_, Result<(), ApplyError>> {
         let projection = projection.to_owned();
-        let repaired = self.write("repairing a search index", move |session| {
-            match generations::still_at(session, &projection, at)? {
-                Err(refusal) => Ok(Err(refusal)),
-                Ok(standing) => {
-                    let mut pen = Pen::new(session, &standing)?;
-                    rows.iter().try_for_each(|(key, row)| match row {
-                        Some(row) => pen.write(&document(row)),
-                        None => pen.remove(key),
-                    })?;
-                    Ok(Ok(()))
+        let repaired =
+            self.on_writer("repairing a search index", move |session| {
+                match generations::still_at(session, &projection, at)? {
+                    Err(refusal) => Ok(Err(refusal)),
+                    Ok(standing) => {
+                        let mut pen = Pen::new(session, &standing)?;
+                        rows.iter().try_for_each(|(key, row)| match row {
+                            Some(row) => pen.write(&document(row)),
+                            None => pen.remove(key),
+                        })?;
+                        Ok(Ok(()))
+                    }
                 }
-            }
-        });
+            });
         Box::pin(async move { repaired.await.map_err(ApplyError::Unavailable)? })
     }
 }
