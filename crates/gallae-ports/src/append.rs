@@ -210,7 +210,7 @@ pub struct Fence {
 pub struct Appended {
     /// The position of the batch's last event; the head of the log when it has none. The token that clients hand back.
     pub position: Position,
-    /// The last version of each stream written, in the batch's order.
+    /// The last version of each of the batch's streams, in their order; where it stands, for one without events.
     pub versions: Vec<Version>,
     /// Whether the batch had been written before: this call was the retry of an unknown outcome.
     pub replayed: bool,
