@@ -136,7 +136,7 @@ fn read(session: &Session, table: &str, range: &CounterRange) -> Result<Vec<Coun
 /// Sums the upper and lower half of the numbers, which cannot overflow, and joins them.
 fn totals(session: &Session, table: &str) -> Result<Vec<(String, i64)>, Trouble> {
     let sql = format!(
-        "SELECT counter, sum(sum >> 32), sum(sum & 0xffffffff) FROM {table} GROUP BY counter ORDER BY counter"
+        "SELECT counter, sum(sum >> 32), sum(sum & 0xffffffff) FROM {table} WHERE sum <> 0 GROUP BY counter ORDER BY counter"
     );
     let mut select = session.connection.prepare_cached(&sql)?;
     let rows = select.query_map((), |row| {

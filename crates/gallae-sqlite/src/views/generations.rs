@@ -147,7 +147,7 @@ pub(super) fn still_at(
     projection: &str,
     at: Position,
 ) -> Result<Result<Standing, ApplyError>, Trouble> {
-    let standing = session.known(projection)?;
+    let Some(standing) = session.live(projection)? else { return Ok(Err(ApplyError::Gone)) };
     if standing.cursor != at {
         return Ok(Err(ApplyError::Cursor { expected: at, actual: standing.cursor }));
     }

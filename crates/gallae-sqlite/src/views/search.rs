@@ -4,8 +4,8 @@
 use super::{
     SqliteViews,
     documents::{self, Document, Pen, stored_view},
+    filter::{Drive, Filter},
     generations,
-    query::{Drive, Filter},
     session::Session,
     shape::Tables,
     trouble::Trouble,
@@ -18,6 +18,9 @@ use gallae_ports::{
 };
 use rusqlite::{Row, params_from_iter, types::Value};
 use std::cmp::Reverse;
+
+/// What a match counts, compared with one in the field before, which is more important.
+const NEXT_FIELD: f64 = 0.25;
 
 impl SearchStore for SqliteViews {
     fn load(
@@ -196,13 +199,14 @@ fn rank(
     Ok((best.into_iter().skip(offset).take(limit).collect(), total))
 }
 
-/// The matches in all fields. Each counts double what it counts in the next, less important field.
+/// The matches in all fields, weighted.
 fn score(row: &Row<'_>, fields: usize, needles: &[Needle]) -> rusqlite::Result<f64> {
-    let mut score = 0.0;
+    let (mut score, mut weight) = (0.0, 1.0);
     for field in 0..fields {
         let tokens = row.get_ref(3 + field)?.as_str()?;
         let matches: usize = needles.iter().map(|needle| needle.count(tokens)).sum();
-        score = score * 2.0 + matches as f64;
+        score += weight * matches as f64;
+        weight *= NEXT_FIELD;
     }
     Ok(score)
 }

@@ -54,6 +54,19 @@ fn as_killed(directory: &TempDir) -> TempDir {
     copy
 }
 
+/// Waits until nothing of retired generations is left.
+async fn settled(views: &SqliteViews) {
+    let retired = "SELECT count(*) FROM generations WHERE retired";
+    let left = || {
+        views.on_reader("counting", |session| {
+            Ok(session.connection.query_row(retired, (), |row| row.get(0))?)
+        })
+    };
+    while left().await.unwrap() > 0_i64 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
 /// The tables of generations in a closed file.
 fn tables(directory: &TempDir) -> Vec<String> {
     let connection = rusqlite::Connection::open(directory.path().join(FILE)).unwrap();

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::views::{
+    filter::{Drive, Filter},
     page_cursor::PageCursor,
-    query::{self, Drive, Filter},
+    query,
 };
 use gallae_ports::{Comparison, Condition, Order, Paging, StoredView};
 
@@ -33,8 +34,8 @@ fn holds(condition: &Condition, row: &ViewRow) -> bool {
     let value = &row.fields[at];
     match condition.comparison {
         Comparison::Equal => *value == condition.values[0],
-        Comparison::AtLeast => *value >= condition.values[0],
-        Comparison::Below => *value < condition.values[0],
+        Comparison::AtLeast => *value != FieldValue::Null && *value >= condition.values[0],
+        Comparison::Below => *value != FieldValue::Null && *value < condition.values[0],
         Comparison::In => condition.values.contains(value),
     }
 }
@@ -45,8 +46,9 @@ fn expected(rows: &[ViewRow], query: &ViewQuery) -> Vec<String> {
     found.sort_by(|a, b| {
         let field = |order: Order| FIELDS.iter().position(|field| field.name == order.field).unwrap();
         let value = |row: &ViewRow| query.order.map(|order| row.fields[field(order)].clone());
-        let ascending = (value(a), &a.key).cmp(&(value(b), &b.key));
-        if query.order.is_some_and(|order| order.descending) { ascending.reverse() } else { ascending }
+        let ascending = value(a).cmp(&value(b));
+        let descending = query.order.is_some_and(|order| order.descending);
+        if descending { ascending.reverse() } else { ascending }.then_with(|| a.key.cmp(&b.key))
     });
     found.iter().map(|row| row.key.to_string()).collect()
 }
@@ -64,6 +66,7 @@ fn sample_queries() -> Vec<ViewQuery> {
         vec![Condition::one_of("status", vec!["강남".into(), null.clone(), "A".into()])],
         vec![Condition::one_of("status", Vec::new())],
         vec![Condition::at_least("placed_at", -2), Condition::below("placed_at", 4)],
+        vec![Condition::below("placed_at", 2)],
         vec![Condition::below("placed_at", null.clone())],
         vec![Condition::at_least("placed_at", null)],
         vec![Condition::is("status", "B"), Condition::at_least("placed_at", 0)],
