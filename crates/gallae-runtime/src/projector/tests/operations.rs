@@ -1,6 +1,6 @@
 //! Rebuild, verify and repair beside the live rows.
 
-use super::world::{DoubleTallies, MENDED, Move, SOON, Tallies, Total, World};
+use super::world::{DoubleTallies, MENDED, Move, SOON, Tallies, World};
 use crate::projector::{self, OperationError, ProjectionState};
 use gallae_core::{Position, Timestamp};
 use std::{cell::Cell, time::Duration};
@@ -90,7 +90,7 @@ async fn counters_are_verified_repaired_and_rebuilt() {
     for n in 0..100 {
         world.add("a", n).await;
     }
-    let (projections, _supervisor) = world.start(vec![projector::counters::<Total>(world.shelf.clone())]);
+    let (projections, _supervisor) = world.start(vec![world.total()]);
     projections.reached("total", world.head().await, SOON).await.unwrap();
     let before = world.shelf.live("total").sum("sum");
     assert_eq!(before, 4950);

@@ -1,7 +1,7 @@
 //! Poison events park their key, and only their key.
 
-use super::world::{MENDED, Move, SOON, Total, World};
-use crate::projector::{self, OperationError, ProjectionState};
+use super::world::{MENDED, Move, SOON, World};
+use crate::projector::{OperationError, ProjectionState};
 use bytes::Bytes;
 use gallae_core::EventType;
 
@@ -96,7 +96,7 @@ async fn a_retry_that_died_between_its_commits_counts_once() {
 #[tokio::test]
 async fn counters_leave_out_the_poison_event_alone() {
     let world = World::new();
-    let (projections, _supervisor) = world.start(vec![projector::counters::<Total>(world.shelf.clone())]);
+    let (projections, _supervisor) = world.start(vec![world.total()]);
     world.add("a", 1).await;
     world.append("a", Move::Poisoned { by: 10 }).await;
     world.add("a", 100).await;

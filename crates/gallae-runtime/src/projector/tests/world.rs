@@ -165,6 +165,10 @@ impl World {
         projector::view::<Tallies>(self.shelf.clone())
     }
 
+    pub(super) fn total(&self) -> Registration {
+        projector::counters::<Total>(self.shelf.clone())
+    }
+
     /// Starts projections as node `n1`.
     pub(super) fn start(&self, registrations: Vec<Registration>) -> (Projections, Supervisor) {
         let supervisor = Supervisor::new(Arc::clone(&self.clock));
