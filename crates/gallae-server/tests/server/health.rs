@@ -52,7 +52,17 @@ async fn a_draining_node_is_alive_and_not_ready() {
 }
 
 #[tokio::test]
-async fn without_a_recorder_there_are_no_metrics() {
+async fn metrics_tell_of_the_process() {
     let server = Server::start().await;
-    assert_eq!(server.get("/metrics").await.status, 404);
+    let page = server.get("/metrics").await;
+    assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
+    let value = |name: &str| -> f64 {
+        let text = page.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+        line.unwrap_or_else(|| panic!("{name} is missing: {text}")).parse().unwrap()
+    };
+    assert!(value("process_resident_memory_bytes") > 1e6);
+    assert!(value("process_open_fds") >= 3.0);
+    assert!(value("process_cpu_seconds_total") >= 0.0);
+    assert!(value("gallae_uptime_seconds") >= 0.0);
 }

@@ -24,7 +24,7 @@ use gallae_runtime::{
     Platform, SystemClock, SystemEntropy,
     dispatcher::Request as Send,
     projector,
-    relay::{Mapping, Route},
+    relay::Mapping,
     saga::{CallOutcome, EffectCall, EffectHandler, QueryOutcome},
 };
 use gallae_server::{
@@ -37,6 +37,7 @@ use gallae_server::{
     platform_routes,
     serve::Readiness,
 };
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
@@ -296,7 +297,7 @@ impl Server {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let log = Arc::new(MemoryLog::new(Uuid::from_u128(7), Arc::clone(&clock)));
         let broker = Arc::new(MemoryBroker::new(64));
-        let mapping = Mapping::new("test").route("parcel", Route::to("parcel-events"));
+        let mapping = Mapping::new("test");
         let platform = Platform::builder(Arc::clone(&log))
             .environment(Arc::clone(&clock), Arc::clone(&entropy))
             .aggregate::<Parcel>()
@@ -318,7 +319,7 @@ impl Server {
                 version: "1.2.3",
                 mode: options.mode,
                 readiness: readiness.clone(),
-                metrics: None,
+                metrics: Some(PrometheusBuilder::new().build_recorder().handle()),
                 invariants: Some(Arc::new(OneBroken)),
                 pool: Arc::new(|| serde_json::json!({"readers": 4})),
             }),

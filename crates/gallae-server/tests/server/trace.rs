@@ -7,9 +7,10 @@ async fn a_flow_is_shown_to_who_began_it_and_to_operators() {
     let server = Server::start().await;
     let (parcel, saga) = server.parcel(KIM, "flow-1").await;
     let flow = server.get_as(KIM, "/trace/correlation/flow-1").await.ok();
-    assert_eq!(flow["events"][0]["type"], "ParcelSent");
-    assert_eq!(flow["events"][0]["data"]["to"], "서울");
-    assert_eq!(flow["streams"][0], parcel.stream().to_string());
+    let events = flow["events"].as_array().unwrap();
+    let sent = events.iter().find(|event| event["type"] == "ParcelSent").unwrap();
+    assert_eq!((&sent["data"]["to"], &sent["actor"]), (&json!("서울"), &json!(format!("user:{KIM}"))));
+    assert!(flow["streams"].as_array().unwrap().contains(&json!(parcel.stream().to_string())));
     assert_eq!(flow["sagas"][0]["id"], saga.to_string());
     assert_eq!(flow["truncated"], false);
     server.get_as(BOSS, "/trace/correlation/flow-1").await.ok();
@@ -24,9 +25,9 @@ async fn what_another_did_under_the_same_correlation_id_stays_theirs() {
     server.parcel(KIM, "shared").await;
     let (lees, _) = server.parcel(LEE, "shared").await;
     let flow = server.get_as(KIM, "/trace/correlation/shared").await.ok();
-    let users: Vec<_> = flow["events"].as_array().unwrap().iter().filter(|event| event["type"] == "ParcelSent").collect();
-    assert_eq!(users.len(), 1, "{flow}");
-    assert!(!users[0]["stream"].as_str().unwrap().contains(&lees.to_string()));
+    let sent: Vec<_> = flow["events"].as_array().unwrap().iter().filter(|event| event["type"] == "ParcelSent").collect();
+    assert_eq!(sent.len(), 1, "{flow}");
+    assert!(!sent[0]["stream"].as_str().unwrap().contains(&lees.to_string()));
     server.get_as(LEE, "/trace/correlation/shared").await.problem(codes::NOT_FOUND);
 }
 
