@@ -4,14 +4,26 @@ use gallae_http::codes;
 use serde_json::{Value, json};
 
 async fn caught_up(server: &Server) {
-    let wanted = |body: &Value| body["projections"][0]["state"] == "live" && body["projections"][0]["lagEvents"] == 0;
+    let wanted =
+        |body: &Value| body["projections"][0]["state"] == "live" && body["projections"][0]["lagEvents"] == 0;
     server.until(BOSS, "/admin/projections", wanted).await;
 }
 
 #[tokio::test]
 async fn administration_is_for_operators() {
     let server = Server::start().await;
-    for path in ["projections", "projections/parcels", "dead-letters", "relay", "nodes", "leases", "streams", "tasks", "invariants", "dependencies"] {
+    for path in [
+        "projections",
+        "projections/parcels",
+        "dead-letters",
+        "relay",
+        "nodes",
+        "leases",
+        "streams",
+        "tasks",
+        "invariants",
+        "dependencies",
+    ] {
         let path = format!("/admin/{path}");
         server.get(&path).await.problem(codes::UNAUTHENTICATED);
         server.get_as(KIM, &path).await.problem(codes::FORBIDDEN);
@@ -57,7 +69,10 @@ async fn a_projection_is_held_and_let_go() {
     let (_, _) = server.parcel(KIM, "a").await;
     let synced = server.post_as(BOSS, "/admin/projections/parcels/sync", None).await.ok();
     assert!(synced["to"].as_u64().unwrap() >= 2, "{synced}");
-    assert_eq!(server.post_as(BOSS, "/admin/projections/parcels/cancel", None).await.ok()["cancelled"], false);
+    assert_eq!(
+        server.post_as(BOSS, "/admin/projections/parcels/cancel", None).await.ok()["cancelled"],
+        false
+    );
 }
 
 #[tokio::test]
@@ -119,7 +134,10 @@ async fn a_key_that_is_not_parked_has_nothing_to_retry() {
         let body = json!({"projection": "parcels", "key": "none"});
         let path = format!("/admin/dead-letters/{verb}");
         server.post_as(BOSS, &path, Some(body)).await.problem(codes::NOTHING_PARKED);
-        server.post_as(BOSS, &path, Some(json!({"projection": "parcels"}))).await.problem(codes::INVALID_BODY);
+        server
+            .post_as(BOSS, &path, Some(json!({"projection": "parcels"})))
+            .await
+            .problem(codes::INVALID_BODY);
     }
     server.get_as(BOSS, "/admin/dead-letters?projection=nope").await.problem(codes::NOT_FOUND);
 }

@@ -37,7 +37,8 @@ async fn pages_are_markdown_for_programs_and_harmless_html_for_browsers() {
         assert_eq!(page.headers["content-type"], "text/markdown; charset=utf-8");
         assert!(page.text().contains(code.title), "{}", code.code);
     }
-    let request = Request::get("/errors/INVALID_BODY").header("accept", "text/html").body(Body::empty()).unwrap();
+    let request =
+        Request::get("/errors/INVALID_BODY").header("accept", "text/html").body(Body::empty()).unwrap();
     let html = server.send(request).await;
     assert_eq!(html.headers["content-type"], "text/html; charset=utf-8");
     assert!(html.text().contains("<title>INVALID_BODY</title>"));

@@ -6,7 +6,11 @@ async fn a_healthy_node_says_ok_everywhere() {
     let server = Server::start().await;
     for path in ["/health", "/health/live", "/health/ready", "/actuator/health"] {
         let reply = server.get(path).await;
-        assert_eq!((reply.status.as_u16(), reply.json()), (200, serde_json::json!({"status": "ok"})), "{path}");
+        assert_eq!(
+            (reply.status.as_u16(), reply.json()),
+            (200, serde_json::json!({"status": "ok"})),
+            "{path}"
+        );
     }
     server.parcel(KIM, "flow").await;
     server.until(BOSS, "/health/detailed", |body| body["projections"][0]["lagEvents"] == 0).await;
@@ -58,7 +62,8 @@ async fn metrics_tell_of_the_process() {
     assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
     let value = |name: &str| -> f64 {
         let text = page.text();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+        let line =
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
         line.unwrap_or_else(|| panic!("{name} is missing: {text}")).parse().unwrap()
     };
     assert!(value("process_resident_memory_bytes") > 1e6);

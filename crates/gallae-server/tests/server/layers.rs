@@ -19,7 +19,8 @@ async fn what_the_router_refuses_is_a_problem() {
     assert_eq!(reply.headers["allow"], "POST");
     server.send(post("/numbers", "text/plain", "[1]")).await.problem(codes::UNSUPPORTED_MEDIA_TYPE);
     server.send(post("/numbers", "application/json", "[1")).await.problem(codes::MALFORMED_JSON);
-    let body = server.send(post("/numbers", "application/json", "[1,256]")).await.problem(codes::INVALID_BODY);
+    let body =
+        server.send(post("/numbers", "application/json", "[1,256]")).await.problem(codes::INVALID_BODY);
     assert_eq!(body["errors"][0]["pointer"], "/1");
     assert_eq!(server.send(post("/numbers", "application/json", "[1,2]")).await.text(), "2");
 }
@@ -31,7 +32,8 @@ async fn large_bodies_are_refused_whether_or_not_they_say_their_size() {
     let mut honest = post("/numbers", "application/json", large.clone());
     honest.headers_mut().insert("content-length", large.len().into());
     server.send(honest).await.problem(codes::PAYLOAD_TOO_LARGE);
-    let pieces = large.chunks(64 * 1024).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect::<Vec<_>>();
+    let pieces =
+        large.chunks(64 * 1024).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect::<Vec<_>>();
     let silent = Body::from_stream(futures::stream::iter(pieces));
     server.send(post("/numbers", "application/json", silent)).await.problem(codes::PAYLOAD_TOO_LARGE);
     let fits = format!("[1{}]", " ".repeat(262_144 - 3));
@@ -114,7 +116,10 @@ async fn origins_that_are_named_may_call_and_others_may_not() {
     let ask = |origin: &str| {
         let request = Request::options("/numbers").header("origin", origin);
         let request = request.header("access-control-request-method", "POST");
-        request.header("access-control-request-headers", "authorization,gallae-at-least").body(Body::empty()).unwrap()
+        request
+            .header("access-control-request-headers", "authorization,gallae-at-least")
+            .body(Body::empty())
+            .unwrap()
     };
     let allowed = server.send(ask("https://shop.example.com")).await;
     assert_eq!(allowed.headers["access-control-allow-origin"], "https://shop.example.com");

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().unwrap();
     let all = paths.iter().flat_map(|(path, item)| {
-        item.as_object().unwrap().iter().map(|(method, operation)| (method.clone(), path.clone(), operation.clone()))
+        item.as_object()
+            .unwrap()
+            .iter()
+            .map(|(method, operation)| (method.clone(), path.clone(), operation.clone()))
     });
     all.collect()
 }
@@ -32,16 +35,22 @@ async fn every_reference_leads_somewhere_and_every_operation_has_its_own_id() {
     }
     let mut ids = BTreeSet::new();
     for (method, path, operation) in operations(&document) {
-        assert!(ids.insert(operation["operationId"].to_string()), "{method} {path}: {}", operation["operationId"]);
+        assert!(
+            ids.insert(operation["operationId"].to_string()),
+            "{method} {path}: {}",
+            operation["operationId"]
+        );
         assert!(operation["tags"].is_array(), "{method} {path} has no tag");
         assert!(operation["responses"]["default"].is_object(), "{method} {path} hides its errors");
         for name in path.split('{').skip(1).map(|rest| &rest[..rest.find('}').unwrap()]) {
             let parameters = operation["parameters"].as_array();
-            let known = parameters.is_some_and(|all| all.iter().any(|one| one["name"] == name && one["in"] == "path"));
+            let known = parameters
+                .is_some_and(|all| all.iter().any(|one| one["name"] == name && one["in"] == "path"));
             assert!(known, "{method} {path}: {name} is not described");
         }
     }
-    let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].clone().to_string()).collect();
+    let tags: BTreeSet<_> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].clone().to_string()).collect();
     for (method, path, operation) in operations(&document) {
         assert!(tags.contains(&operation["tags"][0].to_string()), "{method} {path}: {}", operation["tags"]);
     }
@@ -52,7 +61,11 @@ async fn every_documented_path_is_routed_and_asks_for_a_token_where_it_says_so()
     let server = Server::start().await;
     let document = serde_json::to_value(&server.document).unwrap();
     for (method, path, operation) in operations(&document) {
-        let filled: String = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/");
+        let filled: String = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "1" } else { part })
+            .collect::<Vec<_>>()
+            .join("/");
         let request = Request::builder().method(method.to_uppercase().as_str()).uri(&filled);
         let reply = server.send(request.body(Body::empty()).unwrap()).await;
         let text = reply.text();
@@ -68,10 +81,34 @@ async fn every_documented_path_is_routed_and_asks_for_a_token_where_it_says_so()
 async fn nonsense_is_never_our_fault() {
     let server = Server::start().await;
     let document = serde_json::to_value(&server.document).unwrap();
-    let nonsense = ["0", "-1", "null", "%F0%9F%92%A5", "x".repeat(300).leak(), "00000000-0000-0000-0000-000000000000", "a-b", "%00", "%FF"];
+    let nonsense = [
+        "0",
+        "-1",
+        "null",
+        "%F0%9F%92%A5",
+        "x".repeat(300).leak(),
+        "00000000-0000-0000-0000-000000000000",
+        "a-b",
+        "%00",
+        "%FF",
+    ];
     for (method, path, _) in operations(&document) {
-        for (word, body) in nonsense.into_iter().zip(["", "{}", "[]", "null", "\"", "{\"reason\":1}", "{\"duration\":1e99}", "[[[[", "0"]) {
-            let filled = path.split('/').map(|part| if part.starts_with('{') { word } else { part }).collect::<Vec<_>>().join("/");
+        for (word, body) in nonsense.into_iter().zip([
+            "",
+            "{}",
+            "[]",
+            "null",
+            "\"",
+            "{\"reason\":1}",
+            "{\"duration\":1e99}",
+            "[[[[",
+            "0",
+        ]) {
+            let filled = path
+                .split('/')
+                .map(|part| if part.starts_with('{') { word } else { part })
+                .collect::<Vec<_>>()
+                .join("/");
             let request = Request::builder()
                 .method(method.to_uppercase().as_str())
                 .uri(format!("{filled}?limit={word}&page={word}&after={word}"))
@@ -82,7 +119,12 @@ async fn nonsense_is_never_our_fault() {
             let status = reply.status.as_u16();
             assert!(status < 500, "{method} {filled} {body}: {status} {}", reply.text());
             if status >= 400 {
-                assert_eq!(reply.headers["content-type"], "application/problem+json", "{method} {filled}: {}", reply.text());
+                assert_eq!(
+                    reply.headers["content-type"],
+                    "application/problem+json",
+                    "{method} {filled}: {}",
+                    reply.text()
+                );
             }
         }
     }
@@ -97,8 +139,13 @@ async fn swagger_ui_loads_everything_from_here() {
     let policy = page.headers["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.contains("default-src 'self'") && !policy.contains("script-src"), "{policy}");
     let html = page.text();
-    assert!(!html.contains("<script>") && !html.contains("http"), "an inline or foreign script would be blocked: {html}");
-    let sources = html.split(['"']).filter(|part| part.ends_with(".js") || part.ends_with(".css") || part.ends_with(".png"));
+    assert!(
+        !html.contains("<script>") && !html.contains("http"),
+        "an inline or foreign script would be blocked: {html}"
+    );
+    let sources = html
+        .split(['"'])
+        .filter(|part| part.ends_with(".js") || part.ends_with(".css") || part.ends_with(".png"));
     let mut seen = 0;
     for source in sources {
         let reply = server.get(&format!("/api/{}", source.trim_start_matches("./"))).await;

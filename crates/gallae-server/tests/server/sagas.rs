@@ -78,7 +78,10 @@ async fn only_operators_act_and_only_on_what_exists() {
     server.post_as(BOSS, "/saga/retry/no-uuid", None).await.problem(codes::INVALID_PARAMETER);
     server.get_as(KIM, "/sagas/statistics").await.problem(codes::FORBIDDEN);
     let figures = server.get_as(BOSS, "/sagas/statistics").await.ok();
-    assert_eq!((&figures["active"], &figures["definitions"][0]["definition"]), (&json!(1), &json!("delivery")));
+    assert_eq!(
+        (&figures["active"], &figures["definitions"][0]["definition"]),
+        (&json!(1), &json!("delivery"))
+    );
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ use utoipa::openapi::OpenApi;
 use uuid::Uuid;
 
 #[derive(Clone, Debug, PartialEq, Event)]
-pub enum ParcelEvent {
+pub(crate) enum ParcelEvent {
     #[event(name = "ParcelSent", version = 1)]
     Sent { to: String },
     #[event(name = "ParcelHandedOver", version = 1)]
@@ -54,14 +54,14 @@ pub enum ParcelEvent {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Parcel {
+pub(crate) struct Parcel {
     to: String,
     done: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the parcel was sent before")]
-pub struct SentBefore;
+pub(crate) struct SentBefore;
 
 impl Rejection for SentBefore {
     fn code(&self) -> &'static str {
@@ -83,7 +83,7 @@ impl Aggregate for Parcel {
 }
 
 #[derive(Debug)]
-pub struct SendParcel {
+pub(crate) struct SendParcel {
     pub parcel: Id<Parcel>,
     pub to: String,
 }
@@ -98,12 +98,16 @@ impl Command for SendParcel {
 
 impl Decide<SendParcel> for Parcel {
     fn decide(&self, command: &SendParcel, _: &DecisionContext<'_>) -> Result<Vec<ParcelEvent>, SentBefore> {
-        if self.to.is_empty() { Ok(vec![ParcelEvent::Sent { to: command.to.clone() }]) } else { Err(SentBefore) }
+        if self.to.is_empty() {
+            Ok(vec![ParcelEvent::Sent { to: command.to.clone() }])
+        } else {
+            Err(SentBefore)
+        }
     }
 }
 
 #[derive(Debug)]
-pub struct HandOver(Id<Parcel>);
+pub(crate) struct HandOver(Id<Parcel>);
 
 impl Command for HandOver {
     const NAME: &'static str = "parcel.hand-over";
@@ -120,7 +124,7 @@ impl Decide<HandOver> for Parcel {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ParcelView {
+pub(crate) struct ParcelView {
     to: String,
 }
 
@@ -131,7 +135,7 @@ impl View for ParcelView {
     }
 }
 
-pub struct Parcels;
+pub(crate) struct Parcels;
 
 impl Projection for Parcels {
     const NAME: &'static str = "parcels";
@@ -150,7 +154,7 @@ impl Projection for Parcels {
     }
 }
 
-pub struct Delivery;
+pub(crate) struct Delivery;
 
 const CARRY: Step<Value> = Step::new("carry");
 const HAND_OVER: Step<()> = Step::new("hand_over");
@@ -169,10 +173,11 @@ impl Saga for Delivery {
 
     fn graph() -> SagaGraph<Self> {
         SagaGraph::new()
-            .then(
-                compensable(CARRY, call("carrier", "carry", |cx| *cx.input))
-                    .undo(call("carrier", "bring-back", |cx| *cx.input)),
-            )
+            .then(compensable(CARRY, call("carrier", "carry", |cx| *cx.input)).undo(call(
+                "carrier",
+                "bring-back",
+                |cx| *cx.input,
+            )))
             .then(pivot(
                 HAND_OVER,
                 local(|cx| vec![gallae_core::saga::SagaCommand::new(HandOver(Id::new(*cx.input)))]),
@@ -225,7 +230,7 @@ impl FromRef<AppState> for Arc<AccessTokens> {
 }
 
 /// How a server differs from the usual one.
-pub struct Options {
+pub(crate) struct Options {
     pub mode: Mode,
     pub in_flight: usize,
     pub limits: RateLimits,
@@ -240,7 +245,7 @@ impl Default for Options {
 }
 
 /// A running application.
-pub struct Server {
+pub(crate) struct Server {
     router: Router,
     pub log: Arc<MemoryLog>,
     pub platform: Platform,
@@ -249,28 +254,29 @@ pub struct Server {
     pub readiness: Readiness,
 }
 
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
     #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{} is not JSON: {}", self.status, self.text()))
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|_| panic!("{} is not JSON: {}", self.status, self.text()))
     }
     #[track_caller]
-    pub fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert!(self.status.is_success(), "{}: {}", self.status, self.text());
         self.json()
     }
     /// Checks that this is a problem of that code, whole.
     #[track_caller]
-    pub fn problem(&self, code: ErrorCode) -> Value {
+    pub(crate) fn problem(&self, code: ErrorCode) -> Value {
         assert_eq!(self.status, code.status, "{}", self.text());
         assert_eq!(self.headers["content-type"], "application/problem+json");
         let body = self.json();
@@ -283,16 +289,16 @@ impl Reply {
     }
 }
 
-pub const KIM: Uuid = Uuid::from_u128(0x11);
-pub const LEE: Uuid = Uuid::from_u128(0x22);
-pub const BOSS: Uuid = Uuid::from_u128(0x99);
+pub(crate) const KIM: Uuid = Uuid::from_u128(0x11);
+pub(crate) const LEE: Uuid = Uuid::from_u128(0x22);
+pub(crate) const BOSS: Uuid = Uuid::from_u128(0x99);
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Options::default()).await
     }
 
-    pub async fn with(options: Options) -> Self {
+    pub(crate) async fn with(options: Options) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let log = Arc::new(MemoryLog::new(Uuid::from_u128(7), Arc::clone(&clock)));
@@ -333,7 +339,10 @@ impl Server {
             .route("/panic", get(async || -> String { panic!("the secret plan") }))
             .route("/never", get(async || std::future::pending::<String>().await))
             .route("/never", post(async || std::future::pending::<String>().await))
-            .route("/numbers", post(async |StrictJson { value, .. }: StrictJson<Vec<u8>>| value.len().to_string()))
+            .route(
+                "/numbers",
+                post(async |StrictJson { value, .. }: StrictJson<Vec<u8>>| value.len().to_string()),
+            )
             .route("/large", get(async || axum::Json(vec!["갈래"; 2_000])))
             .route("/refusal", get(async || Problem::not_found("thing").into_response()))
             .with_state(state);
@@ -352,28 +361,28 @@ impl Server {
         Self { router: wrap(router, parts), log, platform, document, tokens, readiness }
     }
 
-    pub fn token(&self, user: Uuid) -> String {
+    pub(crate) fn token(&self, user: Uuid) -> String {
         let role = if user == BOSS { "admin" } else { "user" };
         format!("Bearer {}", self.tokens.issue(user, role).unwrap())
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Reply {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
         Reply { status, headers, body }
     }
 
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
-    pub async fn get_as(&self, user: Uuid, path: &str) -> Reply {
+    pub(crate) async fn get_as(&self, user: Uuid, path: &str) -> Reply {
         let request = Request::get(path).header("authorization", self.token(user));
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    pub async fn post_as(&self, user: Uuid, path: &str, body: Option<Value>) -> Reply {
+    pub(crate) async fn post_as(&self, user: Uuid, path: &str, body: Option<Value>) -> Reply {
         let request = Request::post(path).header("authorization", self.token(user));
         self.send(match body {
             Some(body) => {
@@ -388,7 +397,7 @@ impl Server {
     }
 
     /// Sends a parcel in a flow; its saga begins and waits for ever.
-    pub async fn parcel(&self, by: Uuid, flow: &str) -> (Id<Parcel>, SagaId) {
+    pub(crate) async fn parcel(&self, by: Uuid, flow: &str) -> (Id<Parcel>, SagaId) {
         let parcel = Id::new(self.platform.entropy().uuid());
         let metadata = Metadata::new(flow.parse().unwrap(), Actor::User(by), "node-1");
         let command = SendParcel { parcel, to: "서울".to_owned() };
@@ -397,7 +406,7 @@ impl Server {
     }
 
     /// Asks again until the answer is as wanted: background work takes a moment.
-    pub async fn until(&self, user: Uuid, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, user: Uuid, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         for _ in 0..500 {
             let reply = self.get_as(user, path).await;

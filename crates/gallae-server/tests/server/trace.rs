@@ -25,7 +25,8 @@ async fn what_another_did_under_the_same_correlation_id_stays_theirs() {
     server.parcel(KIM, "shared").await;
     let (lees, _) = server.parcel(LEE, "shared").await;
     let flow = server.get_as(KIM, "/trace/correlation/shared").await.ok();
-    let sent: Vec<_> = flow["events"].as_array().unwrap().iter().filter(|event| event["type"] == "ParcelSent").collect();
+    let sent: Vec<_> =
+        flow["events"].as_array().unwrap().iter().filter(|event| event["type"] == "ParcelSent").collect();
     assert_eq!(sent.len(), 1, "{flow}");
     assert!(!sent[0]["stream"].as_str().unwrap().contains(&lees.to_string()));
     server.get_as(LEE, "/trace/correlation/shared").await.problem(codes::NOT_FOUND);
@@ -74,10 +75,13 @@ async fn the_distribution_counts_every_event_once() {
     server.parcel(LEE, "b").await;
     let body = server.get_as(BOSS, "/trace/distribution?eventType=ParcelSent").await.ok();
     assert_eq!(body["total"], 2);
-    assert_eq!(body["nodes"], json!([{
-        "node": "node-1", "events": 2, "percent": 100.0,
-        "firstAt": body["nodes"][0]["firstAt"], "lastAt": body["nodes"][0]["lastAt"],
-    }]));
+    assert_eq!(
+        body["nodes"],
+        json!([{
+            "node": "node-1", "events": 2, "percent": 100.0,
+            "firstAt": body["nodes"][0]["firstAt"], "lastAt": body["nodes"][0]["lastAt"],
+        }])
+    );
     let minutes = body["perMinute"].as_array().unwrap();
     assert_eq!(minutes.iter().map(|minute| minute["events"].as_u64().unwrap()).sum::<u64>(), 2);
     let order = body["order"].as_array().unwrap();
