@@ -3,7 +3,8 @@
 use gallae_memory::{MemoryBroker, MemoryLocks};
 use gallae_ports::{Clock, Entropy};
 use gallae_runtime::{SystemClock, SystemEntropy};
-use gallae_sqlite::{OpenError, SqliteLog, SqliteOptions, views::SqliteViews};
+pub use gallae_sqlite::OpenError as EnginesError;
+use gallae_sqlite::{SqliteLog, SqliteOptions, views::SqliteViews};
 use std::{path::Path, sync::Arc};
 
 /// Messages of each topic that are held for a slow subscriber.
@@ -31,7 +32,7 @@ impl Engines {
     ///
     /// # Errors
     /// When the directory is in use, cannot be written, is damaged, or was written by a newer release.
-    pub fn embedded(directory: &Path, node: &str) -> Result<Self, OpenError> {
+    pub fn embedded(directory: &Path, node: &str) -> Result<Self, EnginesError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let options =
