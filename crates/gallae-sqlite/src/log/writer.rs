@@ -78,6 +78,8 @@ struct Writer {
     checkpoints: Checkpoints,
     /// When a commit last succeeded, unless one has failed since.
     proven: Option<Duration>,
+    /// Whether the last transaction failed: said once, not for every request of an outage.
+    failing: bool,
 }
 
 /// How a transaction failed.
@@ -97,7 +99,16 @@ impl Writer {
         let state = State::load(&connection)?;
         let checkpoints = Checkpoints::watch(&mut connection)?;
         let (head, receiver) = watch::channel(state.head_position());
-        let writer = Self { connection, state: Some(state), recent, head, clock, checkpoints, proven: None };
+        let writer = Self {
+            connection,
+            state: Some(state),
+            recent,
+            head,
+            clock,
+            checkpoints,
+            proven: None,
+            failing: false,
+        };
         Ok((writer, receiver))
     }
 
@@ -141,7 +152,10 @@ impl Writer {
     }
 
     fn fail(&mut self, group: &mut Vec<Request>, error: &rusqlite::Error, nothing_written: bool) {
-        tracing::error!(error = %error, requests = group.len(), nothing_written, "a transaction of the log failed");
+        if !self.failing {
+            self.failing = true;
+            tracing::error!(error = %error, requests = group.len(), nothing_written, "the log cannot be written");
+        }
         let reason = error.to_string();
         for request in group.drain(..) {
             request.fail(|| StoreFault::new(COMMITTING).because(reason.clone()), nothing_written);
@@ -155,6 +169,9 @@ impl Writer {
             // A transaction that changed nothing proves nothing.
             Ok(()) if self.connection.total_changes() > changes => {
                 self.proven = Some(self.clock.monotonic());
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("the log can be written again");
+                }
             }
             Ok(()) => {}
             Err(_) => {
