@@ -1,6 +1,6 @@
 //! The loop behind every command: lock, load, decide, append; again on conflict.
 
-use super::{Dispatcher, Idempotency, Receipt, cache::Loaded, registry::SNAPSHOT_EVERY};
+use super::{Dispatcher, Idempotency, Receipt, cache::Loaded};
 use crate::supervisor::error_chain;
 use gallae_core::{
     AnyCommand, AnyRejection, ClaimChange, DecisionContext, EncodedEvent, EventId, Metadata, SagaId,

@@ -45,8 +45,9 @@ impl Alarm {
         }
     }
 
-    fn take(&self) -> Option<Timestamp> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What the watch sleeps until: only an earlier timer need ring. Clears what was known if there is nothing.
+    fn sleeping_until(&self, at: Option<Timestamp>) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 }
 
@@ -137,7 +138,8 @@ pub(super) async fn watch_timers(core: &Arc<Core>) {
 /// Wakes those that are due, and says how long there is nothing to do.
 async fn wake_due(core: &Core) -> Result<Duration, StoreFault> {
     let now = core.clock.now();
-    let alarm = core.alarm.take();
+    // Before the rows are read: a timer set while they are rings.
+    core.alarm.sleeping_until(None);
     let due = core.sagas.due_timers(now, TIMERS).await?;
     let mut late = Duration::ZERO;
     for timer in &due {
@@ -146,15 +148,12 @@ async fn wake_due(core: &Core) -> Result<Duration, StoreFault> {
     }
     metrics::gauge!("gallae_saga_timer_lateness_seconds").set(late.as_secs_f64());
     if !due.is_empty() {
-        core.alarm.set(alarm.filter(|at| *at > now));
         return Ok(BREATH);
     }
-    let next = match alarm.filter(|at| *at > now) {
-        Some(at) => Some(at),
-        None => core.sagas.next_timer().await?,
-    };
-    core.alarm.set(next);
-    Ok(next.map_or(core.settings.poll, |at| at.since(now).clamp(BREATH, core.settings.poll)))
+    let next = core.sagas.next_timer().await?;
+    let pause = next.map_or(core.settings.poll, |at| at.since(now).clamp(BREATH, core.settings.poll));
+    core.alarm.sleeping_until(Some(now.after(pause)));
+    Ok(pause)
 }
 
 impl Core {
