@@ -36,7 +36,7 @@ pub use credentials::{Credential, CredentialError, CredentialStore, RefreshToken
 pub use cursors::CursorStore;
 pub use dead_letters::{DeadLetter, DeadLetterStore};
 pub use event_store::{
-    CheckDepth, CheckReport, EventPage, EventStore, EventStream, HeldClaim, ReadError, StreamInfo,
+    CheckDepth, CheckReport, EventPage, EventStore, EventStream, HeldClaim, Log, ReadError, StreamInfo,
 };
 pub use fault::StoreFault;
 pub use leases::{Lease, LeaseStore};

@@ -121,7 +121,7 @@ impl fmt::Debug for ProjectorPorts {
     }
 }
 
-/// Starts the projections as background tasks.
+/// Starts the projections as background tasks, if `here`: otherwise other nodes fold them, and this one only looks on.
 ///
 /// # Errors
 /// When two of them have one name; none is started then.
@@ -129,6 +129,7 @@ pub fn start(
     registrations: Vec<Registration>,
     ports: &ProjectorPorts,
     supervisor: &Supervisor,
+    here: bool,
 ) -> Result<Projections, DuplicateProjection> {
     let mut all = BTreeMap::new();
     for Registration { fold } in registrations {
@@ -137,7 +138,7 @@ pub fn start(
             return Err(DuplicateProjection(name));
         }
     }
-    for (name, running) in &all {
+    for (name, running) in all.iter().filter(|_| here) {
         let live = Arc::clone(running);
         supervisor.supervise(format!("projector:{name}"), Backoff::default(), move |stop| {
             live::run(Arc::clone(&live), stop)
