@@ -22,8 +22,10 @@ use tokio::sync::Notify;
 const PAGE: u64 = 256;
 /// Timers taken at a time, so that many due at once queue up behind what has begun meanwhile.
 const TIMERS: usize = 200;
-/// The shortest pause between two looks at timers that are due and being worked on.
+/// The shortest pause between two looks at the timers.
 const BREATH: Duration = Duration::from_millis(20);
+/// The pause when every timer that is due belongs to an instance that is being worked on.
+const BUSY: Duration = Duration::from_millis(100);
 /// How long an instance that cannot be run here is left alone.
 const LEFT_ALONE: Duration = Duration::from_secs(300);
 
@@ -140,15 +142,17 @@ async fn wake_due(core: &Core) -> Result<Duration, StoreFault> {
     let now = core.clock.now();
     // Before the rows are read: a timer set while they are rings.
     core.alarm.sleeping_until(None);
-    let due = core.sagas.due_timers(now, TIMERS).await?;
-    let mut late = Duration::ZERO;
+    // Timers of instances being worked on stay due until their next transition: they may not hide the others.
+    let due = core.sagas.due_timers(now, TIMERS + core.queue.len()).await?;
+    let (mut late, mut new) = (Duration::ZERO, false);
     for timer in &due {
         late = late.max(now.since(timer.fire_at));
+        new |= !core.queue.knows(timer.saga);
         core.queue.wake(timer.saga, None);
     }
     metrics::gauge!("gallae_saga_timer_lateness_seconds").set(late.as_secs_f64());
     if !due.is_empty() {
-        return Ok(BREATH);
+        return Ok(if new { BREATH } else { BUSY });
     }
     let next = core.sagas.next_timer().await?;
     let pause = next.map_or(core.settings.poll, |at| at.since(now).clamp(BREATH, core.settings.poll));

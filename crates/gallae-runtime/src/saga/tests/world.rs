@@ -23,7 +23,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -60,6 +60,8 @@ pub(super) struct Participant {
     pub(super) resolution: Mutex<Option<Resolution>>,
     /// How many queries are answered with "not known yet".
     pub(super) hesitates: AtomicUsize,
+    /// Queries are never answered.
+    pub(super) hangs: AtomicBool,
     clock: Mutex<Option<Arc<ManualClock>>>,
 }
 
@@ -129,6 +131,9 @@ impl EffectHandler for Participant {
 
     fn query<'a>(&'a self, key: &'a EffectKey, _operation: &'a str) -> BoxFuture<'a, QueryOutcome> {
         self.queries.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            return future::pending().boxed();
+        }
         let hesitates = self.hesitates.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         let refused = self.refused.lock().unwrap().get(key.as_str()).cloned();
         let executed = self.executed.lock().unwrap();
@@ -346,7 +351,7 @@ impl World {
 
     /// Lets everything run that can run without time passing.
     pub(super) async fn settle(&self) {
-        for _ in 0..300 {
+        for _ in 0..100 {
             tokio::task::yield_now().await;
         }
     }
