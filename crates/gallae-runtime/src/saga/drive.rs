@@ -100,7 +100,7 @@ impl Driver<'_> {
             match letter {
                 Letter::Woken => {
                     let system = Actor::System(self.core.actor());
-self.transition(Incoming::Woken, system).await?;
+                    self.transition(Incoming::Woken, system).await?;
                 }
                 Letter::Signal(signal) => self.obey(signal).await?,
             }
