@@ -14,4 +14,6 @@ pub mod stock;
 pub mod users;
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod given;

@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn unacceptable_details_are_named() {
-        let wrong: [(&str, fn(&mut BookDetails)); 6] = [
+        type Spoil = fn(&mut BookDetails);
+        let wrong: [(&str, Spoil); 6] = [
             ("title", |book| book.title = " ".into()),
             ("author", |book| book.author = "x".repeat(501)),
             ("price", |book| book.price.amount = 0),

@@ -89,8 +89,8 @@ pub enum OrderRejection {
     /// No such refund was asked for.
     #[error("this order has no such refund")]
     UnknownRefund,
-    /// The refund has the other outcome already.
-    #[error("this refund has ended already")]
+    /// The refund has another outcome already.
+    #[error("this refund has ended already: ask for another under a new id")]
     RefundSettled,
     /// A refund is of some amount, in the order's currency.
     #[error("a refund is of more than nothing, in the currency of the order")]

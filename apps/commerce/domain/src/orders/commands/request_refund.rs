@@ -2,13 +2,19 @@
 
 use crate::{
     money::Money,
-    orders::{Order, OrderEvent, OrderRejection, Placed, RefundRequest, ReturnedItem, distinct_product_ids},
+    orders::{
+        Order, OrderEvent, OrderRejection, Placed, RefundOutcome, RefundRequest, ReturnedItem,
+        distinct_product_ids,
+    },
 };
 use gallae_core::{Command, Decide, DecisionContext, Id, Timestamp};
 use std::collections::BTreeMap;
 
-/// Asks for money of an order back, which starts a refund. The same refund again is nothing to do. Cancelling an order after its
-/// confirmation is a request for all of it.
+/// Asks for money of an order back, which starts a refund. The same refund again is nothing to do; one that was rejected is
+/// asked for again under a new id. Cancelling an order after its confirmation is a request for all of it.
+///
+/// Between confirmation and capture there is no money to pay back yet and the refund would be rejected: look at
+/// [`Payment::captured`](crate::payments::Payment::captured) first. What is captured stays captured, so the look cannot be outrun.
 #[derive(Clone, Debug)]
 pub struct RequestRefund {
     /// Of which order.
@@ -52,8 +58,10 @@ impl Decide<RequestRefund> for Order {
         cx: &DecisionContext<'_>,
     ) -> Result<Vec<OrderEvent>, OrderRejection> {
         let placed = self.existing()?;
-        if placed.refunds.contains_key(&command.refund) {
-            return Ok(vec![]);
+        match placed.refunds.get(&command.refund).map(|refund| refund.outcome) {
+            Some(RefundOutcome::Pending | RefundOutcome::Refunded) => return Ok(vec![]),
+            Some(RefundOutcome::Rejected) => return Err(OrderRejection::RefundSettled),
+            None => {}
         }
         let refundable = placed.refundable();
         let payment = placed.payment.clone().filter(|_| placed.status.is_paid());
