@@ -169,3 +169,24 @@ pub enum ReadError {
         head: Position,
     },
 }
+
+/// A database that carries the log and everything that commits or lives beside it.
+pub trait Log:
+    EventStore
+    + crate::SagaStore
+    + crate::SnapshotStore
+    + crate::LeaseStore
+    + crate::DeadLetterStore
+    + crate::CursorStore
+{
+}
+
+impl<T> Log for T where
+    T: EventStore
+        + crate::SagaStore
+        + crate::SnapshotStore
+        + crate::LeaseStore
+        + crate::DeadLetterStore
+        + crate::CursorStore
+{
+}

@@ -11,6 +11,7 @@ mod broker;
 mod clock;
 mod counters;
 mod credentials;
+mod cursors;
 mod dead_letters;
 mod event_store;
 mod fault;
@@ -32,9 +33,10 @@ pub use broker::{Broker, BrokerError, Message, MessageStream};
 pub use clock::{Clock, Entropy};
 pub use counters::{COUNTER_BUCKET, CounterBatch, CounterBucket, CounterRange, CounterStore};
 pub use credentials::{Credential, CredentialError, CredentialStore, RefreshToken, TokenUse};
+pub use cursors::CursorStore;
 pub use dead_letters::{DeadLetter, DeadLetterStore};
 pub use event_store::{
-    CheckDepth, CheckReport, EventPage, EventStore, EventStream, HeldClaim, ReadError, StreamInfo,
+    CheckDepth, CheckReport, EventPage, EventStore, EventStream, HeldClaim, Log, ReadError, StreamInfo,
 };
 pub use fault::StoreFault;
 pub use leases::{Lease, LeaseStore};

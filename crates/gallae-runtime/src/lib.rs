@@ -9,10 +9,13 @@
 
 pub mod dispatcher;
 mod environment;
+mod lease;
+mod platform;
 pub mod projector;
 pub mod relay;
 pub mod saga;
 mod supervisor;
 
 pub use environment::{SystemClock, SystemEntropy};
+pub use platform::{BuildError, BuildErrors, Platform, PlatformBuilder, Roles, StateError};
 pub use supervisor::{Backoff, Supervisor, TaskState};

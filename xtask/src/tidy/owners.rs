@@ -38,12 +38,16 @@ const OWNERS: &[Owner] = &[
     owner(Thing::Environment, "lab", "a program for developers"),
     owner(Thing::Environment, "sim", "a program for developers"),
     owner(Thing::Environment, "xtask", "a program for developers"),
-    owner(Thing::Clock, "crates/gallae-runtime/src/clock.rs", "the system clock behind the Clock port"),
-    owner(Thing::Ids, "crates/gallae-runtime/src/ids.rs", "new ids, seeded in tests"),
-    owner(Thing::Randomness, "crates/gallae-runtime/src/randomness.rs", "jitter, seeded in tests"),
+    owner(Thing::Clock, "crates/gallae-runtime/src/environment.rs", "the system clock behind the Clock port"),
+    owner(Thing::Ids, "crates/gallae-runtime/src/environment.rs", "new ids behind the Entropy port"),
+    owner(Thing::Randomness, "crates/gallae-runtime/src/environment.rs", "jitter behind the Entropy port"),
     owner(Thing::Randomness, "crates/gallae-http/src/auth", "salts and tokens must not be predictable"),
-    owner(Thing::Tasks, "crates/gallae-runtime/src/supervision", "joins what it spawns, and restarts it"),
-    owner(Thing::Tasks, "crates/gallae-server/src/supervision", "joins what it spawns, and drains it"),
+    owner(Thing::Tasks, "crates/gallae-runtime/src/supervisor.rs", "joins what it spawns, and restarts it"),
+    owner(
+        Thing::Tasks,
+        "crates/gallae-runtime/src/dispatcher/snapshots.rs",
+        "a snapshot is worth no waiting",
+    ),
 ];
 
 /// How each shows in code.

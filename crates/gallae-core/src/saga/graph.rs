@@ -379,10 +379,22 @@ impl<S: Saga> SagaGraph<S> {
                 StepKind::Compensable if !pivots.is_empty() && !before_pivot => {
                     errors.push(GraphError::CompensableAfterPivot { step: step.name })
                 }
+                StepKind::Compensable if pivots.is_empty() && self.follows_retriable(index) => {
+                    errors.push(GraphError::CompensableAfterRetriable { step: step.name })
+                }
                 _ => {}
             }
         }
         errors
+    }
+
+    // Also true of a step in the same block as a retriable one, whichever of the two was named first.
+    fn follows_retriable(&self, index: usize) -> bool {
+        let step = &self.steps[index];
+        let before = |(at, other): (usize, &StepDefinition<S>)| {
+            other.kind == StepKind::Retriable && (at < index || other.after == step.after)
+        };
+        self.steps.iter().enumerate().any(before)
     }
 
     fn positions_of(&self, kind: StepKind) -> Vec<usize> {
@@ -435,6 +447,14 @@ pub enum GraphError {
     /// After the pivot there is no way back.
     #[error("{step:?} is compensable but stands after the pivot, where nothing is undone: make it retriable")]
     CompensableAfterPivot {
+        /// The step.
+        step: &'static str,
+    },
+    /// Without a pivot, the first retriable step is the point of no return.
+    #[error(
+        "{step:?} is compensable but stands beside or after a retriable step, which cannot be undone: move it before"
+    )]
+    CompensableAfterRetriable {
         /// The step.
         step: &'static str,
     },

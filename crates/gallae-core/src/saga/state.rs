@@ -165,10 +165,12 @@ impl Aggregate for SagaState {
                 self.outputs.insert(step.clone(), output);
                 self.completed.push(step);
             }
-            SagaEvent::StepRejected { step, reason, .. } => {
+            SagaEvent::StepRejected { step, code, reason } => {
                 let state = self.step_mut(&step);
                 state.settle(StepPhase::Rejected);
-                state.error = Some(reason);
+                state.error = Some(reason.clone());
+                // The first refusal is why the saga turns back; siblings in flight may add theirs.
+                self.end.get_or_insert((Cause::BusinessReject, code, reason));
             }
             SagaEvent::StepFailed { step, direction, attempt, class, error, retry_at } => {
                 let state = self.step_mut(&step);
@@ -183,7 +185,9 @@ impl Aggregate for SagaState {
                 state.retry_at = Some(retry_at);
             }
             SagaEvent::StepNotExecuted { step, direction } => {
-                self.step_mut(&step).phase = match direction {
+                let state = self.step_mut(&step);
+                state.retry_at = None;
+                state.phase = match direction {
                     Direction::Do => StepPhase::Ready,
                     Direction::Undo => StepPhase::UndoReady,
                 };
@@ -198,7 +202,11 @@ impl Aggregate for SagaState {
                 state.error = Some(reason);
             }
             SagaEvent::CancelRequested { cause, reason } => {
-                self.end = Some((cause, "CANCEL_REQUESTED".to_owned(), reason));
+                let code = match cause {
+                    Cause::Deadline => "DEADLINE_EXCEEDED",
+                    _ => "CANCEL_REQUESTED",
+                };
+                self.end = Some((cause, code.to_owned(), reason));
             }
             SagaEvent::CompensationStarted { cause, code, reason } => {
                 self.status = Some(SagaStatus::Compensating);
@@ -209,9 +217,14 @@ impl Aggregate for SagaState {
             }
             SagaEvent::Paused { reason } => self.hold(SagaStatus::Paused, reason),
             SagaEvent::Stuck { reason, .. } => self.hold(SagaStatus::Stuck, reason),
-            SagaEvent::Resumed { .. } | SagaEvent::RetryRequested { .. } => {
-                self.held = None;
-                self.status = self.origin.take().or(self.status);
+            SagaEvent::Resumed { .. } => self.release(),
+            SagaEvent::RetryRequested { .. } => {
+                self.release();
+                // What waits is due at once, with a fresh budget.
+                for step in self.steps.values_mut().filter(|step| step.phase.waits()) {
+                    step.attempt = 0;
+                    step.retry_at = None;
+                }
             }
             SagaEvent::Completed {} => {
                 self.status = Some(SagaStatus::Completed);
@@ -240,6 +253,18 @@ impl SagaState {
         }
         self.status = Some(status);
         self.held = Some(reason);
+    }
+
+    fn release(&mut self) {
+        self.held = None;
+        self.status = self.origin.take().or(self.status);
+    }
+}
+
+impl StepPhase {
+    /// Whether the step waits for its next attempt, or for the next time its participant is asked.
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::Backoff | Self::Unknown | Self::UndoBackoff | Self::UndoUnknown)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The loop behind every command: lock, load, decide, append; again on conflict.
 
-use super::{Dispatcher, Idempotency, Receipt, cache::Loaded, registry::SNAPSHOT_EVERY};
+use super::{Dispatcher, Idempotency, Receipt, cache::Loaded};
 use crate::supervisor::error_chain;
 use gallae_core::{
     AnyCommand, AnyRejection, ClaimChange, DecisionContext, EncodedEvent, EventId, Metadata, SagaId,
@@ -42,11 +42,16 @@ pub(super) enum Failure {
     Unregistered { aggregate: &'static str },
     #[error("the idempotency key was used for a different request")]
     KeyReused,
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 /// Starts sagas in the transaction of the events that cause them.
 pub(crate) trait StartSagas: Send + Sync {
-    /// The saga that `event`, about to be appended to `stream`, starts.
+    /// The sagas that `event`, about to be appended to `stream`, starts.
+    ///
+    /// # Errors
+    /// When a definition's start function fails: the event must not be appended without its saga.
     fn starting(
         &self,
         stream: &StreamId,
@@ -54,10 +59,18 @@ pub(crate) trait StartSagas: Send + Sync {
         now: Timestamp,
         metadata: &Arc<Metadata>,
         entropy: &dyn Entropy,
-    ) -> Option<SagaStart>;
+    ) -> Result<Vec<SagaStart>, StartError>;
 
     /// Called after the commit. A hint: what is durable is found without it.
     fn started(&self, saga: SagaId);
+}
+
+/// Whether an event starts a saga could not be decided: a bug of the definition. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[error("saga {saga} cannot tell whether an event starts it: {reason}")]
+pub(crate) struct StartError {
+    pub(crate) saga: &'static str,
+    pub(crate) reason: String,
 }
 
 /// A saga's first transition.
@@ -69,15 +82,15 @@ pub(crate) struct SagaStart {
 }
 
 /// One stream that takes part, locked.
-struct Part {
-    stream: StreamId,
-    aggregate: &'static str,
-    slot: OwnedMutexGuard<Option<Loaded>>,
+pub(super) struct Part {
+    pub(super) stream: StreamId,
+    pub(super) aggregate: &'static str,
+    pub(super) slot: OwnedMutexGuard<Option<Loaded>>,
     /// Where it stood before this attempt.
     before: Version,
     /// Whether it was read from the store in this attempt, so that a refusal needs no second look.
     fresh: bool,
-    events: Vec<EncodedEvent>,
+    pub(super) events: Vec<EncodedEvent>,
 }
 
 enum Attempt {
@@ -223,7 +236,13 @@ impl Dispatcher {
         claims: Vec<Claim>,
         now: Timestamp,
     ) -> Result<Attempt, Failure> {
-        let (batch, sagas) = self.batch(work, &parts, claims, now);
+        let (batch, sagas) = match self.batch(work, &parts, claims, now) {
+            Ok(built) => built,
+            Err(broken) => {
+                forget_changed(parts);
+                return Err(broken.into());
+            }
+        };
         let events = parts.iter().map(|part| part.events.len()).sum();
         let version = parts.last().map_or(Version::NONE, |part| part.before.plus(part.events.len() as u64));
         let streams: Vec<_> = parts.iter().map(|part| part.stream.clone()).collect();
@@ -281,7 +300,7 @@ impl Dispatcher {
         parts: &[Part],
         claims: Vec<Claim>,
         now: Timestamp,
-    ) -> (AppendBatch, Vec<SagaId>) {
+    ) -> Result<(AppendBatch, Vec<SagaId>), StartError> {
         let mut batch = work.base.clone();
         batch.time = now;
         batch.claims.extend(claims);
@@ -299,9 +318,12 @@ impl Dispatcher {
             }
             for event in &part.events {
                 let entropy = &*self.inner.entropy;
-                if let Some(start) =
-                    self.inner.sagas.starting(&part.stream, event, now, &batch.metadata, entropy)
-                {
+                let starts = self.inner.sagas.starting(&part.stream, event, now, &batch.metadata, entropy)?;
+                for start in starts {
+                    // Two starts with one business key are one instance.
+                    if sagas.contains(&start.saga) {
+                        continue;
+                    }
                     sagas.push(start.saga);
                     batch.streams.push(start.append);
                     batch.sagas.push(start.row);
@@ -322,7 +344,7 @@ impl Dispatcher {
                 events,
             });
         }
-        (batch, sagas)
+        Ok((batch, sagas))
     }
 
     /// Sends the same batch again until its outcome is known, or patience runs out.
@@ -357,33 +379,6 @@ impl Dispatcher {
     async fn forget(&self, streams: &[StreamId]) {
         for stream in streams {
             *self.inner.cache.slot(stream).lock().await = None;
-        }
-    }
-
-    fn due_snapshots(&self, parts: &mut [Part]) -> Vec<(StreamId, u32, Snapshot)> {
-        let due = |part: &mut Part| {
-            let loaded = part.slot.as_mut()?;
-            let since = loaded.version.get() - loaded.snapshot_version.get();
-            if since < SNAPSHOT_EVERY || part.events.is_empty() {
-                return None;
-            }
-            let revision = self.inner.types.get(part.aggregate)?.snapshot_revision;
-            let state = loaded.state.to_json().ok()?.into();
-            loaded.snapshot_version = loaded.version;
-            Some((part.stream.clone(), revision, Snapshot { version: loaded.version, state }))
-        };
-        parts.iter_mut().filter_map(due).collect()
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a snapshot is worth no waiting and may be lost")]
-    fn save_snapshots(&self, snapshots: Vec<(StreamId, u32, Snapshot)>) {
-        for (stream, revision, snapshot) in snapshots {
-            let store = Arc::clone(&self.inner.snapshots);
-            tokio::spawn(async move {
-                if let Err(fault) = store.save_snapshot(&stream, revision, snapshot).await {
-                    tracing::warn!(%stream, error = error_chain(&fault), "a snapshot was not saved; the next one will be");
-                }
-            });
         }
     }
 }

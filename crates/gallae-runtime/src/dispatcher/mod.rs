@@ -11,6 +11,7 @@ mod execute;
 mod registry;
 mod request;
 mod result;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,7 @@ pub use registry::AggregateType;
 pub use request::{Idempotency, Request};
 pub use result::{Receipt, SendError, TransactError};
 
-pub(crate) use execute::{SagaStart, StartSagas};
+pub(crate) use execute::{SagaStart, StartError, StartSagas};
 pub(crate) use registry::AggregateTypes;
 
 use cache::Cache;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{SystemClock, SystemEntropy};
-use execute::{SagaStart, StartSagas};
+use execute::{SagaStart, StartError, StartSagas};
 use gallae_core::{
     Actor, ClaimChange, CorrelationId, Decide, DecisionContext, EncodedEvent, Event, Metadata, Rejection,
     SagaId, StreamId, Timestamp,
@@ -88,8 +88,8 @@ impl StartSagas for NoSagas {
         _: Timestamp,
         _: &Arc<Metadata>,
         _: &dyn Entropy,
-    ) -> Option<SagaStart> {
-        None
+    ) -> Result<Vec<SagaStart>, StartError> {
+        Ok(Vec::new())
     }
     fn started(&self, _: SagaId) {}
 }

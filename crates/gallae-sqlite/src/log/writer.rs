@@ -1,0 +1,225 @@
+//! The only thread that writes.
+
+use super::{
+    append::Appender,
+    checkpoint::Checkpoints,
+    requests::{Pending, Request, Submitter},
+    state::State,
+};
+use crate::error::{fault, is_disk_full, is_environmental};
+use gallae_core::Position;
+use gallae_ports::{Clock, RecentEvents, StoreFault};
+use rusqlite::Connection;
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// What one transaction takes at most, so that nobody waits long for a neighbour.
+const GROUP_REQUESTS: usize = 2_000;
+const GROUP_BYTES: usize = 8 * 1024 * 1024;
+
+/// A commit this recent proves that the store can be written, so a ping need not write.
+const PROOF_OF_HEALTH: Duration = Duration::from_secs(1);
+
+/// Without requests for this long, the write-ahead log is folded into the database.
+const IDLE: Duration = Duration::from_secs(1);
+
+const COMMITTING: &str = "committing to the log";
+
+/// The way to the writer. Dropping it waits until what is queued has been written.
+#[derive(Debug)]
+pub(super) struct WriterHandle {
+    submitter: Option<Submitter>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl WriterHandle {
+    pub(super) fn submitter(&self) -> &Submitter {
+        self.submitter.as_ref().unwrap_or_else(|| unreachable!("taken only while being dropped"))
+    }
+}
+
+impl Drop for WriterHandle {
+    fn drop(&mut self) {
+        self.submitter = None;
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has answered everybody by dropping their replies.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the writer's thread on `connection`; returns the way to it and the head of the log.
+pub(super) fn start(
+    connection: Connection,
+    recent: Arc<RecentEvents>,
+    clock: Arc<dyn Clock>,
+) -> Result<(WriterHandle, watch::Receiver<Position>), StoreFault> {
+    let (writer, head) =
+        Writer::new(connection, recent, clock).map_err(|error| fault("reading the log's head", error))?;
+    let (submitter, requests) = Submitter::new();
+    let thread = thread::Builder::new()
+        .name("gallae-log-writer".to_owned())
+        .spawn(move || writer.run(&requests))
+        .map_err(|error| StoreFault::new("starting the writer's thread").because(error))?;
+    Ok((WriterHandle { submitter: Some(submitter), thread: Some(thread) }, head))
+}
+
+struct Writer {
+    connection: Connection,
+    /// `None` after a transaction that failed: what is remembered may not be what is stored.
+    state: Option<State>,
+    recent: Arc<RecentEvents>,
+    head: watch::Sender<Position>,
+    clock: Arc<dyn Clock>,
+    checkpoints: Checkpoints,
+    /// When a commit last succeeded, unless one has failed since.
+    proven: Option<Duration>,
+}
+
+/// How a transaction failed.
+enum Failure {
+    /// Before its commit: nothing was written.
+    Before(rusqlite::Error),
+    /// In its commit.
+    Commit(rusqlite::Error),
+}
+
+impl Writer {
+    fn new(
+        mut connection: Connection,
+        recent: Arc<RecentEvents>,
+        clock: Arc<dyn Clock>,
+    ) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
+        let state = State::load(&connection)?;
+        let checkpoints = Checkpoints::watch(&mut connection)?;
+        let (head, receiver) = watch::channel(state.head_position());
+        let writer = Self { connection, state: Some(state), recent, head, clock, checkpoints, proven: None };
+        Ok((writer, receiver))
+    }
+
+    fn run(mut self, requests: &mpsc::Receiver<Pending>) {
+        let mut group = Vec::new();
+        loop {
+            let first = if self.checkpoints.pending() {
+                requests.recv_timeout(IDLE)
+            } else {
+                requests.recv().map_err(mpsc::RecvTimeoutError::from)
+            };
+            match first {
+                Ok(first) => {
+                    gather(&mut group, first, requests);
+                    self.process(&mut group);
+                    self.checkpoints.between_groups(&self.connection);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => self.checkpoints.when_idle(&self.connection),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.checkpoints.when_idle(&self.connection);
+    }
+
+    /// Commits a group and answers every request in it.
+    fn process(&mut self, group: &mut Vec<Request>) {
+        match self.commit(group) {
+            Ok(()) => {
+                self.publish();
+                group.drain(..).for_each(Request::succeed);
+            }
+            // One request is to blame and nobody knows which: each gets a transaction of its own.
+            Err(Failure::Before(error)) if group.len() > 1 && !is_environmental(&error) => {
+                for request in group.drain(..) {
+                    self.process(&mut vec![request]);
+                }
+            }
+            Err(Failure::Before(error)) => self.fail(group, &error, true),
+            Err(Failure::Commit(error)) => self.fail(group, &error, is_disk_full(&error)),
+        }
+    }
+
+    fn fail(&mut self, group: &mut Vec<Request>, error: &rusqlite::Error, nothing_written: bool) {
+        tracing::error!(error = %error, requests = group.len(), nothing_written, "a transaction of the log failed");
+        let reason = error.to_string();
+        for request in group.drain(..) {
+            request.fail(|| StoreFault::new(COMMITTING).because(reason.clone()), nothing_written);
+        }
+    }
+
+    fn commit(&mut self, group: &mut [Request]) -> Result<(), Failure> {
+        let changes = self.connection.total_changes();
+        let result = self.transact(group);
+        match &result {
+            // A transaction that changed nothing proves nothing.
+            Ok(()) if self.connection.total_changes() > changes => {
+                self.proven = Some(self.clock.monotonic());
+            }
+            Ok(()) => {}
+            Err(_) => {
+                self.proven = None;
+                self.state = None;
+                self.roll_back();
+            }
+        }
+        result
+    }
+
+    fn transact(&mut self, group: &mut [Request]) -> Result<(), Failure> {
+        let proven = self.is_proven();
+        let connection = &self.connection;
+        let mut run = || -> rusqlite::Result<()> {
+            let state = match &mut self.state {
+                Some(state) => state,
+                state => state.insert(State::load(connection)?),
+            };
+            state.age();
+            connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            let mut appender = Appender::new(connection, state)?;
+            for request in group.iter_mut() {
+                request.perform(connection, &mut appender, proven)?;
+            }
+            appender.finish()
+        };
+        run().map_err(Failure::Before)?;
+        let commit = || connection.prepare_cached("COMMIT")?.execute([]).map(drop);
+        commit().map_err(Failure::Commit)
+    }
+
+    /// SQLite rolls back by itself after some errors and leaves the transaction open after others.
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(error = %error, "the failed transaction could not be rolled back");
+        }
+    }
+
+    fn is_proven(&self) -> bool {
+        let now = self.clock.monotonic();
+        self.proven.is_some_and(|proven| now.saturating_sub(proven) < PROOF_OF_HEALTH)
+    }
+
+    /// Shows what is durable to readers, before those who wrote it hear of it: they may read at once.
+    fn publish(&mut self) {
+        let Some(state) = &mut self.state else { return };
+        if state.recorded.is_empty() {
+            return;
+        }
+        self.recent.push(state.recorded.drain(..));
+        self.head.send_replace(state.head_position());
+    }
+}
+
+/// Fills `group` with what is queued, up to its limits.
+fn gather(group: &mut Vec<Request>, first: Pending, requests: &mpsc::Receiver<Pending>) {
+    let mut bytes = 0;
+    let mut next = Some(first);
+    while let Some(pending) = next {
+        bytes += pending.bytes();
+        group.push(pending.take());
+        let full = group.len() >= GROUP_REQUESTS || bytes >= GROUP_BYTES;
+        next = if full { None } else { requests.try_recv().ok() };
+    }
+}

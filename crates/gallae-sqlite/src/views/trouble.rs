@@ -1,0 +1,29 @@
+//! What goes wrong between SQLite and a port.
+
+use gallae_ports::StoreFault;
+
+/// Why a call came to nothing. Whatever it wrote is undone.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The call does not fit what is stored; trying again does not help.
+    #[error("{0}")]
+    Wrong(String),
+    /// The thread that does the work is gone.
+    #[error("its thread has stopped; open the store again")]
+    Stopped,
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl Trouble {
+    pub(super) fn wrong(what: impl Into<String>) -> Self {
+        Self::Wrong(what.into())
+    }
+
+    pub(super) fn while_doing(self, doing: &str) -> StoreFault {
+        match self {
+            Self::Sqlite(error) => StoreFault::new(doing).because(error),
+            other => StoreFault::new(doing).because(other),
+        }
+    }
+}
