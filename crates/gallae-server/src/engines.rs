@@ -3,10 +3,7 @@
 use gallae_memory::{MemoryBroker, MemoryLocks};
 use gallae_ports::{Clock, Entropy};
 use gallae_runtime::{SystemClock, SystemEntropy};
-use gallae_sqlite::{
-    OpenError, SqliteLog, SqliteOptions,
-    views::{OpenError as OpenViewsError, SqliteViews},
-};
+use gallae_sqlite::{OpenError, SqliteLog, SqliteOptions, views::SqliteViews};
 use std::{path::Path, sync::Arc};
 
 /// Messages of each topic that are held for a slow subscriber.
@@ -16,12 +13,9 @@ const BROKER_CAPACITY: usize = 4_096;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnginesError {
-    /// The log.
+    /// The log, or the views, all of which can be folded from the log again.
     #[error(transparent)]
-    Log(#[from] OpenError),
-    /// The views. All of them can be folded from the log again.
-    #[error(transparent)]
-    Views(#[from] OpenViewsError),
+    Store(#[from] OpenError),
 }
 
 /// The engines of the embedded profile: everything in this process and one folder.

@@ -5,6 +5,7 @@ pub mod codes;
 pub mod dashboard;
 pub mod http;
 pub mod invariants;
+mod node;
 pub mod notifications;
 pub mod orders;
 pub mod payments;
@@ -14,4 +15,5 @@ pub mod users;
 pub mod wiring;
 
 pub use http::router;
+pub use node::{Configuration, ConfigurationError, LEDGER_FILE, Node, OpenError, ServeError, serve};
 pub use shop::{Shop, ShopParts};
