@@ -21,21 +21,33 @@
 //! |---|---|
 //! | [`event_store_suite!`], [`saga_store_suite!`], [`snapshot_store_suite!`], [`lease_store_suite!`], [`dead_letter_store_suite!`], [`credential_store_suite!`] | [`Harness`] |
 //! | [`view_store_suite!`], [`search_store_suite!`], [`counter_store_suite!`] | [`Harness`] |
-//! | [`broker_suite!`], [`lock_service_suite!`] | [`Harness`] |
+//! | [`broker_suite!`], [`bounded_broker_suite!`], [`lock_service_suite!`] | [`Harness`] |
 //! | [`event_store_fault_suite!`] | [`FaultyHarness`] |
 //! | [`event_store_durability_suite!`], [`view_store_durability_suite!`] | [`DurableHarness`] |
 
 #![allow(clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
+pub mod broker;
+pub mod counter_store;
 pub mod credential_store;
 pub mod dead_letter_store;
 pub mod event_store;
 pub mod event_store_durability;
 pub mod event_store_faults;
+pub mod generations;
 pub mod lease_store;
+pub mod lock_service;
 pub mod saga_store;
 mod sample;
+pub mod search_store;
 pub mod snapshot_store;
+pub mod view_store;
+pub mod view_store_durability;
+
+/// For brokers that drop messages: the case of its own beside [`broker`].
+pub mod bounded_broker {
+    pub use crate::broker::a_slow_subscriber_is_told_and_holds_up_nobody;
+}
 
 use std::{future::Future, time::Duration};
 

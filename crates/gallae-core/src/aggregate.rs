@@ -65,6 +65,13 @@ pub trait Rejection: std::error::Error + Send + Sync + 'static {
     }
 }
 
+/// An aggregate that never says no.
+impl Rejection for std::convert::Infallible {
+    fn code(&self) -> &'static str {
+        match *self {}
+    }
+}
+
 /// Why the domain said no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectionKind {

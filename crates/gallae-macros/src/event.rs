@@ -1,5 +1,6 @@
 //! `derive(Event)`.
 
+use crate::home;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{
@@ -23,39 +24,40 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     refuse_duplicates(&variants)?;
 
     let name = &input.ident;
-    let types = variants.iter().map(EventVariant::event_type);
+    let core = home::core();
+    let types = variants.iter().map(|variant| variant.event_type(&core));
     let type_of = variants.iter().map(|variant| {
-        let (ident, event_type) = (&variant.variant.ident, variant.event_type());
+        let (ident, event_type) = (&variant.variant.ident, variant.event_type(&core));
         quote!(Self::#ident { .. } => #event_type)
     });
-    let encode = variants.iter().map(EventVariant::encode);
-    let decode = variants.iter().map(EventVariant::decode);
-    let upcasters = variants.iter().flat_map(EventVariant::upcasters);
+    let encode = variants.iter().map(|variant| variant.encode(&core));
+    let decode = variants.iter().map(|variant| variant.decode(&core));
+    let upcasters = variants.iter().flat_map(|variant| variant.upcasters(&core));
     Ok(quote! {
         #[automatically_derived]
-        impl ::gallae_core::Event for #name {
-            const TYPES: &'static [::gallae_core::EventType] = &[#(#types),*];
+        impl #core::Event for #name {
+            const TYPES: &'static [#core::EventType] = &[#(#types),*];
 
-            fn event_type(&self) -> ::gallae_core::EventType {
+            fn event_type(&self) -> #core::EventType {
                 match self { #(#type_of),* }
             }
 
-            fn encode(&self, payload: &mut ::std::vec::Vec<u8>) -> ::core::result::Result<(), ::gallae_core::EncodeError> {
-                use ::gallae_core::__private::{serde, serde_json};
+            fn encode(&self, payload: &mut ::std::vec::Vec<u8>) -> ::core::result::Result<(), #core::EncodeError> {
+                use #core::__private::{serde, serde_json};
                 match self { #(#encode),* }
-                    .map_err(|source| ::gallae_core::EncodeError { event_type: ::gallae_core::Event::event_type(self), source })
+                    .map_err(|source| #core::EncodeError { event_type: #core::Event::event_type(self), source })
             }
 
-            fn decode(name: &str, payload: &[u8]) -> ::core::result::Result<Self, ::gallae_core::DecodeError> {
-                use ::gallae_core::__private::{serde, serde_json};
+            fn decode(name: &str, payload: &[u8]) -> ::core::result::Result<Self, #core::DecodeError> {
+                use #core::__private::{serde, serde_json};
                 let decoded: ::core::result::Result<Self, serde_json::Error> = match name {
                     #(#decode,)*
-                    _ => return ::core::result::Result::Err(::gallae_core::DecodeError::UnknownType { name: name.to_owned() }),
+                    _ => return ::core::result::Result::Err(#core::DecodeError::UnknownType { name: name.to_owned() }),
                 };
-                decoded.map_err(|source| ::gallae_core::DecodeError::Payload { name: name.to_owned(), source })
+                decoded.map_err(|source| #core::DecodeError::Payload { name: name.to_owned(), source })
             }
 
-            fn upcasters() -> &'static [::gallae_core::Upcaster] {
+            fn upcasters() -> &'static [#core::Upcaster] {
                 &[#(#upcasters),*]
             }
         }
@@ -120,12 +122,13 @@ impl<'a> EventVariant<'a> {
         Ok(Self { variant, name, version, upcasts })
     }
 
-    fn event_type(&self) -> TokenStream {
+    fn event_type(&self, core: &TokenStream) -> TokenStream {
         let (name, version) = (&self.name, &self.version);
-        quote!(::gallae_core::EventType { name: #name, version: #version })
+        quote!(#core::EventType { name: #name, version: #version })
     }
 
-    fn encode(&self) -> TokenStream {
+    fn encode(&self, core: &TokenStream) -> TokenStream {
+        let serde = serde_path(core);
         let ident = &self.variant.ident;
         match &self.variant.fields {
             Fields::Unit => {
@@ -139,7 +142,7 @@ impl<'a> EventVariant<'a> {
                 let lifetime = (!idents.is_empty()).then(|| quote!(<'a>));
                 quote!(Self::#ident { #(#idents),* } => {
                     #[derive(serde::Serialize)]
-                    #[serde(crate = "::gallae_core::__private::serde", rename_all = "camelCase")]
+                    #[serde(crate = #serde, rename_all = "camelCase")]
                     struct Payload #lifetime { #(#attributes #idents: &'a #types),* }
                     serde_json::to_writer(payload, &Payload { #(#idents),* })
                 })
@@ -147,7 +150,8 @@ impl<'a> EventVariant<'a> {
         }
     }
 
-    fn decode(&self) -> TokenStream {
+    fn decode(&self, core: &TokenStream) -> TokenStream {
+        let serde = serde_path(core);
         let (ident, name) = (&self.variant.ident, &self.name);
         match &self.variant.fields {
             Fields::Unit => {
@@ -161,7 +165,7 @@ impl<'a> EventVariant<'a> {
                 let payload = format_ident!("Payload");
                 quote!(#name => {
                     #[derive(serde::Deserialize)]
-                    #[serde(crate = "::gallae_core::__private::serde", rename_all = "camelCase")]
+                    #[serde(crate = #serde, rename_all = "camelCase")]
                     struct #payload { #(#attributes #idents: #types),* }
                     serde_json::from_slice(payload).map(|#payload { #(#idents),* }| Self::#ident { #(#idents),* })
                 })
@@ -169,11 +173,11 @@ impl<'a> EventVariant<'a> {
         }
     }
 
-    fn upcasters(&self) -> impl Iterator<Item = TokenStream> {
+    fn upcasters(&self, core: &TokenStream) -> impl Iterator<Item = TokenStream> {
         let name = &self.name;
-        self.upcasts.iter().map(
-            move |(from, with)| quote!(::gallae_core::Upcaster { event: #name, from: #from, lift: #with }),
-        )
+        self.upcasts
+            .iter()
+            .map(move |(from, with)| quote!(#core::Upcaster { event: #name, from: #from, lift: #with }))
     }
 }
 
@@ -213,6 +217,11 @@ fn refuse_duplicates(variants: &[EventVariant<'_>]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where serde's own derives find serde, as they want to be told.
+fn serde_path(core: &TokenStream) -> String {
+    format!("{core}::__private::serde").replace(' ', "")
 }
 
 fn serde_attributes(attributes: &[Attribute]) -> TokenStream {

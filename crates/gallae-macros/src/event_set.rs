@@ -1,5 +1,6 @@
 //! `derive(EventSet)`.
 
+use crate::home;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Error, Fields, Result};
@@ -12,6 +13,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         ));
     };
     let name = &input.ident;
+    let core = home::core();
     let mut variants = Vec::new();
     for variant in &data.variants {
         match &variant.fields {
@@ -24,19 +26,18 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         }
     }
-    let types =
-        variants.iter().map(|(_, ty)| quote!(types.extend(<#ty as ::gallae_core::EventSet>::types());));
+    let types = variants.iter().map(|(_, ty)| quote!(types.extend(<#ty as #core::EventSet>::types());));
     let reads = variants.iter().map(|(ident, ty)| {
         quote! {
-            if let ::core::option::Option::Some(event) = <#ty as ::gallae_core::EventSet>::read(name, schema_version, payload)? {
+            if let ::core::option::Option::Some(event) = <#ty as #core::EventSet>::read(name, schema_version, payload)? {
                 return ::core::result::Result::Ok(::core::option::Option::Some(Self::#ident(event)));
             }
         }
     });
     Ok(quote! {
         #[automatically_derived]
-        impl ::gallae_core::EventSet for #name {
-            fn types() -> ::std::vec::Vec<::gallae_core::EventType> {
+        impl #core::EventSet for #name {
+            fn types() -> ::std::vec::Vec<#core::EventType> {
                 let mut types = ::std::vec::Vec::new();
                 #(#types)*
                 types
@@ -46,7 +47,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 name: &str,
                 schema_version: u32,
                 payload: &[u8],
-            ) -> ::core::result::Result<::core::option::Option<Self>, ::gallae_core::DecodeError> {
+            ) -> ::core::result::Result<::core::option::Option<Self>, #core::DecodeError> {
                 #(#reads)*
                 ::core::result::Result::Ok(::core::option::Option::None)
             }

@@ -3,6 +3,7 @@
 
 mod event;
 mod event_set;
+mod home;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

@@ -7,7 +7,7 @@ use gallae_core::{FieldValue, Position, ViewKey};
 /// Text search in several fields, Korean and English alike.
 ///
 /// Every term of the query must match, in any field, at the beginning of a word or, for scripts without spaces between
-/// words such as Korean, anywhere: 강남 finds 서울시강남구. Case and Unicode form do not matter. More important fields and
+/// words such as Korean, anywhere: 강남 finds 서울시강남구. A query without terms matches every document. Case and Unicode form do not matter. More important fields and
 /// more matches rank higher; equal ranks are ordered by newest change, then key.
 pub trait SearchStore: ProjectionStore {
     /// The documents with these keys, in that order.
@@ -77,7 +77,7 @@ pub struct SearchQuery {
     pub text: String,
     /// Conditions on declared fields; all must hold.
     pub conditions: Vec<Condition>,
-    /// Which part.
+    /// Which part, by offset.
     pub paging: Paging,
 }
 

@@ -125,7 +125,7 @@ impl Condition {
     }
 }
 
-/// How a field is compared.
+/// How a field is compared. A field without a value equals [`FieldValue::Null`] and is neither at least nor below anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// Equal.
@@ -143,7 +143,7 @@ pub enum Comparison {
 pub struct Order {
     /// The field's name.
     pub field: &'static str,
-    /// Largest first.
+    /// Largest first, those without a value last. Equal ones are in the order of their keys either way.
     pub descending: bool,
 }
 

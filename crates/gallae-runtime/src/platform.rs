@@ -10,7 +10,10 @@ use crate::{
         SagaTriggers, SagaView,
     },
 };
-use gallae_core::{Aggregate, Command, DecodeError, EventType, Id, Saga, StreamId, Version, saga::SagaState};
+use gallae_core::{
+    Actor, Aggregate, Command, CorrelationId, DecodeError, EventType, Id, Metadata, Saga, StreamId, Version,
+    saga::SagaState,
+};
 use gallae_ports::{
     Broker, Clock, DeadLetterStore, Entropy, EventStore, LeaseStore, Log, ReadError, SagaStore,
     SnapshotStore, StoreFault,
@@ -120,6 +123,19 @@ impl Platform {
         request: Request<C>,
     ) -> Result<Receipt, SendError<<C::Aggregate as Aggregate>::Rejection>> {
         self.dispatcher.send(request).await
+    }
+
+    /// Decides a command in a flow of its own, on nobody's behalf: for scripts and first steps.
+    ///
+    /// # Errors
+    /// By consequence; see [`SendError`].
+    pub async fn run<C: Command>(
+        &self,
+        command: C,
+    ) -> Result<Receipt, SendError<<C::Aggregate as Aggregate>::Rejection>> {
+        let correlation = CorrelationId::new(self.entropy.uuid());
+        let metadata = Metadata::new(correlation, Actor::Anonymous, Arc::clone(&self.node));
+        self.send(Request::new(command, metadata)).await
     }
 
     /// An aggregate as it stands; see [`Dispatcher::peek`].

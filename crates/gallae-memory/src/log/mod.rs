@@ -3,6 +3,7 @@
 mod append;
 mod check;
 mod credentials;
+mod cursors;
 mod dead_letters;
 mod leases;
 mod records;
@@ -12,6 +13,7 @@ mod subscribe;
 
 use append::EncodedBatch;
 use credentials::Credentials;
+use cursors::Cursors;
 use dead_letters::DeadLetters;
 use futures::FutureExt;
 use gallae_core::{CorrelationId, Position, RecordedEvent, StreamId, Timestamp, Version};
@@ -66,6 +68,7 @@ struct State {
     leases: Leases,
     dead_letters: DeadLetters,
     credentials: Credentials,
+    cursors: Cursors,
     faults: VecDeque<Fault>,
 }
 

@@ -101,10 +101,11 @@ async fn perform(ticket: &Ticket) -> Result<Outcome, OperationError> {
         OperationKind::Verify => verify(&mut work, false).await.map(Outcome::Verified),
         OperationKind::Repair => verify(&mut work, true).await.map(Outcome::Verified),
     };
-    if !matches!(outcome, Ok(Outcome::Rebuilt(_))) {
-        if let Err(error) = running.fold.store().drop_shadow(&shadow).await {
-            tracing::warn!(projection = running.name(), error = %error, "a shadow could not be dropped; the next one replaces it");
-        }
+    if !matches!(outcome, Ok(Outcome::Rebuilt(_)))
+        && let Err(error) = running.fold.store().drop_shadow(&shadow).await
+    {
+        let name = running.name();
+        tracing::warn!(projection = name, error = %error, "a shadow could not be dropped; the next one replaces it");
     }
     outcome
 }

@@ -72,6 +72,10 @@ impl<'a> Recompute<'a> {
         let (store, clock) = (running.fold.store(), &running.ports.clock);
         let state = store.state(running.name()).await?;
         let comparable = state.as_ref().is_some_and(|state| state.revision == running.fold.spec().revision);
+        if let Some(state) = state.as_ref().filter(|_| comparable) {
+            // The live projector may not have opened its rows yet.
+            running.reach(state.cursor);
+        }
         self.follow(comparable).await?;
         self.show(Phase::Comparing, self.cursor);
         self.touched = Some(BTreeSet::new());

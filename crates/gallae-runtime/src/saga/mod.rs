@@ -27,6 +27,8 @@ mod row;
 mod script;
 mod start;
 mod statistics;
+#[cfg(test)]
+mod tests;
 
 mod transition;
 

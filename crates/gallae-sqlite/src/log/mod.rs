@@ -16,6 +16,7 @@ mod cache;
 mod check;
 mod checkpoint;
 mod credentials;
+mod cursors;
 mod dead_letters;
 mod event_store;
 mod events;

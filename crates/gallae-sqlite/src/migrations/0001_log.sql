@@ -129,6 +129,12 @@ CREATE TABLE leases (
     until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE cursors (
+    name     TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    epoch    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE dead_letters (
     projection TEXT NOT NULL,
     position   INTEGER NOT NULL,

@@ -1,6 +1,7 @@
 //! A copy of the views while they are written.
 
-use super::{FILE, SqliteViews, schema};
+use super::{FILE, SqliteViews};
+use crate::connection::open_reader;
 use gallae_ports::StoreFault;
 use rusqlite::{
     Connection,
@@ -56,11 +57,9 @@ impl SqliteViews {
             let _ = reply.send(back_up(&from, &directory));
         });
         if let Err(error) = copying {
-            return Err(BackupError::Failed(StoreFault::new(COPYING).because(error)));
+            return Err(failed(error));
         }
-        answer
-            .await
-            .unwrap_or_else(|stopped| Err(BackupError::Failed(StoreFault::new(COPYING).because(stopped))))
+        answer.await.unwrap_or_else(|stopped| Err(failed(stopped)))
     }
 }
 
@@ -78,15 +77,19 @@ fn back_up(from: &Path, directory: &Path) -> Result<(), BackupError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(&partial)(error)),
         _ => {}
     }
-    copy(from, &partial).map_err(|error| BackupError::Failed(StoreFault::new(COPYING).because(error)))?;
+    let source = open_reader(from).map_err(failed)?;
+    copy(&source, &partial).map_err(failed)?;
     let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all()).map_err(unwritable(path));
     sync(&partial)?;
     fs::rename(&partial, &path).map_err(unwritable(&path))?;
     sync(directory)
 }
 
-fn copy(from: &Path, to: &Path) -> rusqlite::Result<()> {
-    let source = schema::open_reader(from)?;
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> BackupError {
+    BackupError::Failed(StoreFault::new(COPYING).because(error))
+}
+
+fn copy(source: &Connection, to: &Path) -> rusqlite::Result<()> {
     // One snapshot for the whole copy; without it every commit would start the copy anew.
     let snapshot = source.unchecked_transaction()?;
     snapshot.query_row("SELECT count(*) FROM projections", (), |row| row.get::<_, i64>(0))?;

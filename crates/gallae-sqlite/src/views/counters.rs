@@ -15,13 +15,12 @@ use std::collections::BTreeMap;
 impl CounterStore for SqliteViews {
     fn apply(&self, slot: &Slot, batch: CounterBatch) -> BoxFuture<'_, Result<(), ApplyError>> {
         let slot = slot.clone();
-        let applied =
-            self.write("applying increments to counters", move |session| {
-                match generations::admit(session, &slot, (batch.from, batch.to), batch.epoch)? {
-                    Err(refusal) => Ok(Err(refusal)),
-                    Ok(standing) => add(session, &standing, &batch.increments).map(Ok),
-                }
-            });
+        let applied = self.on_writer("applying increments to counters", move |session| {
+            match generations::admit(session, &slot, (batch.from, batch.to), batch.epoch)? {
+                Err(refusal) => Ok(Err(refusal)),
+                Ok(standing) => add(session, &standing, &batch.increments).map(Ok),
+            }
+        });
         Box::pin(async move { applied.await.map_err(ApplyError::Unavailable)? })
     }
 
@@ -31,7 +30,7 @@ impl CounterStore for SqliteViews {
         range: &CounterRange,
     ) -> BoxFuture<'_, Result<Vec<CounterBucket>, StoreFault>> {
         let (projection, range) = (projection.to_owned(), range.clone());
-        Box::pin(self.read("reading counters", move |session| {
+        Box::pin(self.on_reader("reading counters", move |session| {
             let standing = session.known(&projection)?;
             read(session, table(&standing, &projection)?, &range)
         }))
@@ -39,7 +38,7 @@ impl CounterStore for SqliteViews {
 
     fn totals(&self, projection: &str) -> BoxFuture<'_, Result<Vec<(String, i64)>, StoreFault>> {
         let projection = projection.to_owned();
-        Box::pin(self.read("summing counters", move |session| {
+        Box::pin(self.on_reader("summing counters", move |session| {
             let standing = session.known(&projection)?;
             totals(session, table(&standing, &projection)?)
         }))
@@ -52,7 +51,7 @@ impl CounterStore for SqliteViews {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<CounterBucket>, StoreFault>> {
         let (slot, after) = (slot.clone(), after.cloned());
-        Box::pin(self.read("scanning counters", move |session| {
+        Box::pin(self.on_reader("scanning counters", move |session| {
             let standing = session.at(&slot)?;
             scan(session, table(&standing, &slot.projection)?, after.as_ref(), limit)
         }))
@@ -65,7 +64,7 @@ impl CounterStore for SqliteViews {
         buckets: Vec<CounterBucket>,
     ) -> BoxFuture<'_, Result<(), ApplyError>> {
         let projection = projection.to_owned();
-        let repaired = self.write("repairing counters", move |session| {
+        let repaired = self.on_writer("repairing counters", move |session| {
             match generations::still_at(session, &projection, at)? {
                 Err(refusal) => Ok(Err(refusal)),
                 Ok(standing) => set(session, table(&standing, &projection)?, &buckets).map(Ok),
@@ -137,7 +136,7 @@ fn read(session: &Session, table: &str, range: &CounterRange) -> Result<Vec<Coun
 /// Sums the upper and lower half of the numbers, which cannot overflow, and joins them.
 fn totals(session: &Session, table: &str) -> Result<Vec<(String, i64)>, Trouble> {
     let sql = format!(
-        "SELECT counter, sum(sum >> 32), sum(sum & 0xffffffff) FROM {table} GROUP BY counter ORDER BY counter"
+        "SELECT counter, sum(sum >> 32), sum(sum & 0xffffffff) FROM {table} WHERE sum <> 0 GROUP BY counter ORDER BY counter"
     );
     let mut select = session.connection.prepare_cached(&sql)?;
     let rows = select.query_map((), |row| {

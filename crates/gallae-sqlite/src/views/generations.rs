@@ -18,19 +18,19 @@ const SLICE: usize = 2_000;
 impl ProjectionStore for SqliteViews {
     fn open(&self, spec: &ProjectionSpec, replace: bool) -> BoxFuture<'_, Result<SlotState, StoreFault>> {
         let spec = spec.clone();
-        Box::pin(self.write("opening a projection", move |session| open(session, &spec, replace)))
+        Box::pin(self.on_writer("opening a projection", move |session| open(session, &spec, replace)))
     }
 
     fn state(&self, projection: &str) -> BoxFuture<'_, Result<Option<SlotState>, StoreFault>> {
         let projection = projection.to_owned();
-        Box::pin(self.read("reading the state of a projection", move |session| {
+        Box::pin(self.on_reader("reading the state of a projection", move |session| {
             Ok(session.live(&projection)?.map(|standing| standing.state(&projection)))
         }))
     }
 
     fn create_shadow(&self, spec: &ProjectionSpec) -> BoxFuture<'_, Result<Slot, StoreFault>> {
         let spec = spec.clone();
-        Box::pin(self.write("creating a shadow of a projection", move |session| {
+        Box::pin(self.on_writer("creating a shadow of a projection", move |session| {
             let projection = session.known(spec.name)?.projection;
             retire_shadows(session, projection)?;
             create(session, projection, &spec)
@@ -40,34 +40,35 @@ impl ProjectionStore for SqliteViews {
     fn cursor(&self, slot: &Slot) -> BoxFuture<'_, Result<Position, StoreFault>> {
         let slot = slot.clone();
         Box::pin(
-            self.read("reading the cursor of a projection", move |session| Ok(session.at(&slot)?.cursor)),
+            self.on_reader("reading the cursor of a projection", move |session| {
+                Ok(session.at(&slot)?.cursor)
+            }),
         )
     }
 
     fn switch(&self, shadow: &Slot) -> BoxFuture<'_, Result<(), ApplyError>> {
         let shadow = shadow.clone();
         Box::pin(async move {
-            let switched = self.write("switching a projection", move |session| switch(session, &shadow));
+            let switched = self.on_writer("switching a projection", move |session| switch(session, &shadow));
             switched.await.map_err(ApplyError::Unavailable)?
         })
     }
 
     fn drop_shadow(&self, shadow: &Slot) -> BoxFuture<'_, Result<(), StoreFault>> {
         let shadow = shadow.clone();
-        Box::pin(self.write(
-            "dropping a shadow of a projection",
-            move |session| match session.find(&shadow)? {
+        Box::pin(self.on_writer("dropping a shadow of a projection", move |session| {
+            match session.find(&shadow)? {
                 Some(standing) if standing.generation != standing.live => {
                     retire(session, standing.projection, standing.generation)
                 }
                 _ => Ok(()),
-            },
-        ))
+            }
+        }))
     }
 
     fn set_paused(&self, projection: &str, paused: bool) -> BoxFuture<'_, Result<(), StoreFault>> {
         let projection = projection.to_owned();
-        Box::pin(self.write("holding or releasing a projection", move |session| {
+        Box::pin(self.on_writer("holding or releasing a projection", move |session| {
             let id = session.known(&projection)?.projection;
             let sql = "UPDATE projections SET paused = ? WHERE id = ?";
             session.connection.execute(sql, (paused, id))?;
@@ -146,7 +147,7 @@ pub(super) fn still_at(
     projection: &str,
     at: Position,
 ) -> Result<Result<Standing, ApplyError>, Trouble> {
-    let standing = session.known(projection)?;
+    let Some(standing) = session.live(projection)? else { return Ok(Err(ApplyError::Gone)) };
     if standing.cursor != at {
         return Ok(Err(ApplyError::Cursor { expected: at, actual: standing.cursor }));
     }

@@ -15,6 +15,7 @@
 mod backup;
 mod counters;
 mod documents;
+mod filter;
 mod generations;
 mod page_cursor;
 mod query;
@@ -30,8 +31,8 @@ mod view_store;
 mod writer;
 
 pub use backup::BackupError;
-pub use schema::OpenError;
 
+use crate::OpenError;
 use gallae_ports::StoreFault;
 use readers::Readers;
 use session::Session;
@@ -60,16 +61,15 @@ struct Inner {
 }
 
 impl SqliteViews {
-    /// Opens `views.db` in `directory`, which must exist, and creates the file if it is new. Shadows that an earlier process
-    /// left unfinished are dropped.
+    /// Opens `views.db` in `directory`, which must exist, and creates the file if it is new.
     ///
-    /// The caller sees to it that one process at a time opens the directory.
+    /// The caller sees to it that one process at a time opens the directory: whoever has opened the log holds its lock.
     ///
     /// # Errors
-    /// [`OpenError`]; nothing was changed.
+    /// See [`OpenError`]. A file that is damaged or too new may be moved away: its rows are folded from the log again.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = directory.as_ref().join(FILE);
-        let connection = schema::open(&path)?;
+        let connection = schema::open_writer(&path)?;
         let readers = Readers::start(&path)?;
         let writer = Writer::start(Session::new(connection), &path)?;
         Ok(Self { inner: Arc::new(Inner { path, readers, writer }) })
@@ -81,7 +81,7 @@ impl SqliteViews {
     }
 
     /// Runs `work` in a transaction of the writer, perhaps with others. It may run twice, the first time undone.
-    async fn write<T: Send + 'static>(
+    async fn on_writer<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnMut(&mut Session) -> Result<T, Trouble> + Send + 'static,
@@ -90,7 +90,7 @@ impl SqliteViews {
     }
 
     /// Runs `work` on a snapshot.
-    async fn read<T: Send + 'static>(
+    async fn on_reader<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&mut Session) -> Result<T, Trouble> + Send + 'static,

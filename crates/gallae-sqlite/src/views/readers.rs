@@ -1,6 +1,8 @@
 //! The threads that read.
 
-use super::{OpenError, schema, session::Session, trouble::Trouble};
+use super::{session::Session, trouble::Trouble};
+use crate::{OpenError, connection::open_reader};
+use gallae_ports::StoreFault;
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -27,9 +29,7 @@ impl Readers {
         let jobs = Arc::new(Mutex::new(jobs));
         let mut readers = Self { queue: Some(queue), threads: Vec::new() };
         for _ in 0..THREADS {
-            let connection = schema::open_reader(path)
-                .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
-            let (mut session, jobs) = (Session::new(connection), Arc::clone(&jobs));
+            let (mut session, jobs) = (Session::new(open_reader(path)?), Arc::clone(&jobs));
             let next = move || jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
             let thread = thread::Builder::new()
                 .name("views-reader".to_owned())
@@ -38,7 +38,10 @@ impl Readers {
                         job(&mut session);
                     }
                 })
-                .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
+                .map_err(|error| OpenError::Failed {
+                    path: path.to_owned(),
+                    source: StoreFault::new("starting a thread that reads").because(error),
+                })?;
             readers.threads.push(thread);
         }
         Ok(readers)

@@ -4,8 +4,8 @@
 use super::{
     SqliteViews,
     documents::{self, Document, Pen, stored_view},
+    filter::{Drive, Filter},
     generations,
-    query::{Drive, Filter},
     session::Session,
     shape::Tables,
     trouble::Trouble,
@@ -19,6 +19,9 @@ use gallae_ports::{
 use rusqlite::{Row, params_from_iter, types::Value};
 use std::cmp::Reverse;
 
+/// What a match counts, compared with one in the field before, which is more important.
+const NEXT_FIELD: f64 = 0.25;
+
 impl SearchStore for SqliteViews {
     fn load(
         &self,
@@ -26,29 +29,30 @@ impl SearchStore for SqliteViews {
         keys: &[ViewKey],
     ) -> BoxFuture<'_, Result<Vec<Option<StoredView>>, StoreFault>> {
         let (slot, keys) = (slot.clone(), keys.to_owned());
-        Box::pin(self.read("loading search documents", move |session| documents::load(session, &slot, &keys)))
+        Box::pin(
+            self.on_reader("loading search documents", move |session| documents::load(session, &slot, &keys)),
+        )
     }
 
     fn apply(&self, slot: &Slot, batch: SearchBatch) -> BoxFuture<'_, Result<(), ApplyError>> {
         let slot = slot.clone();
-        let applied =
-            self.write("applying rows to a search index", move |session| {
-                match generations::admit(session, &slot, (batch.from, batch.to), batch.epoch)? {
-                    Err(refusal) => Ok(Err(refusal)),
-                    Ok(standing) => {
-                        let mut pen = Pen::new(session, &standing)?;
-                        batch.rows.iter().try_for_each(|row| pen.write(&document(row)))?;
-                        batch.removed.iter().try_for_each(|key| pen.remove(key))?;
-                        Ok(Ok(()))
-                    }
+        let applied = self.on_writer("applying rows to a search index", move |session| {
+            match generations::admit(session, &slot, (batch.from, batch.to), batch.epoch)? {
+                Err(refusal) => Ok(Err(refusal)),
+                Ok(standing) => {
+                    let mut pen = Pen::new(session, &standing)?;
+                    batch.rows.iter().try_for_each(|row| pen.write(&document(row)))?;
+                    batch.removed.iter().try_for_each(|key| pen.remove(key))?;
+                    Ok(Ok(()))
                 }
-            });
+            }
+        });
         Box::pin(async move { applied.await.map_err(ApplyError::Unavailable)? })
     }
 
     fn search(&self, projection: &str, query: &SearchQuery) -> BoxFuture<'_, Result<SearchPage, StoreFault>> {
         let (projection, query) = (projection.to_owned(), query.clone());
-        Box::pin(self.read("searching", move |session| search(session, &projection, &query)))
+        Box::pin(self.on_reader("searching", move |session| search(session, &projection, &query)))
     }
 
     fn scan(
@@ -58,7 +62,7 @@ impl SearchStore for SqliteViews {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreFault>> {
         let (slot, after) = (slot.clone(), after.cloned());
-        Box::pin(self.read("scanning search documents", move |session| {
+        Box::pin(self.on_reader("scanning search documents", move |session| {
             documents::scan(session, &slot, after.as_ref(), limit)
         }))
     }
@@ -70,19 +74,20 @@ impl SearchStore for SqliteViews {
         rows: Vec<(ViewKey, Option<SearchRow>)>,
     ) -> BoxFuture<'_, Result<(), ApplyError>> {
         let projection = projection.to_owned();
-        let repaired = self.write("repairing a search index", move |session| {
-            match generations::still_at(session, &projection, at)? {
-                Err(refusal) => Ok(Err(refusal)),
-                Ok(standing) => {
-                    let mut pen = Pen::new(session, &standing)?;
-                    rows.iter().try_for_each(|(key, row)| match row {
-                        Some(row) => pen.write(&document(row)),
-                        None => pen.remove(key),
-                    })?;
-                    Ok(Ok(()))
+        let repaired =
+            self.on_writer("repairing a search index", move |session| {
+                match generations::still_at(session, &projection, at)? {
+                    Err(refusal) => Ok(Err(refusal)),
+                    Ok(standing) => {
+                        let mut pen = Pen::new(session, &standing)?;
+                        rows.iter().try_for_each(|(key, row)| match row {
+                            Some(row) => pen.write(&document(row)),
+                            None => pen.remove(key),
+                        })?;
+                        Ok(Ok(()))
+                    }
                 }
-            }
-        });
+            });
         Box::pin(async move { repaired.await.map_err(ApplyError::Unavailable)? })
     }
 }
@@ -194,13 +199,14 @@ fn rank(
     Ok((best.into_iter().skip(offset).take(limit).collect(), total))
 }
 
-/// The matches in all fields. Each counts double what it counts in the next, less important field.
+/// The matches in all fields, weighted.
 fn score(row: &Row<'_>, fields: usize, needles: &[Needle]) -> rusqlite::Result<f64> {
-    let mut score = 0.0;
+    let (mut score, mut weight) = (0.0, 1.0);
     for field in 0..fields {
         let tokens = row.get_ref(3 + field)?.as_str()?;
         let matches: usize = needles.iter().map(|needle| needle.count(tokens)).sum();
-        score = score * 2.0 + matches as f64;
+        score += weight * matches as f64;
+        weight *= NEXT_FIELD;
     }
     Ok(score)
 }

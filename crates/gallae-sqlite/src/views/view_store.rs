@@ -18,12 +18,12 @@ impl ViewStore for SqliteViews {
         keys: &[ViewKey],
     ) -> BoxFuture<'_, Result<Vec<Option<StoredView>>, StoreFault>> {
         let (slot, keys) = (slot.clone(), keys.to_owned());
-        Box::pin(self.read("loading views", move |session| documents::load(session, &slot, &keys)))
+        Box::pin(self.on_reader("loading views", move |session| documents::load(session, &slot, &keys)))
     }
 
     fn apply(&self, slot: &Slot, batch: ViewBatch) -> BoxFuture<'_, Result<(), ApplyError>> {
         let slot = slot.clone();
-        let applied = self.write("applying rows to a view", move |session| {
+        let applied = self.on_writer("applying rows to a view", move |session| {
             match generations::admit(session, &slot, (batch.from, batch.to), batch.epoch)? {
                 Err(refusal) => Ok(Err(refusal)),
                 Ok(standing) => {
@@ -39,7 +39,7 @@ impl ViewStore for SqliteViews {
 
     fn get(&self, projection: &str, key: &ViewKey) -> BoxFuture<'_, Result<Option<StoredView>, StoreFault>> {
         let (projection, key) = (projection.to_owned(), key.clone());
-        Box::pin(self.read("reading a view", move |session| {
+        Box::pin(self.on_reader("reading a view", move |session| {
             let tables = session.known(&projection)?.tables;
             let mut select = session.connection.prepare_cached(&tables.select)?;
             Ok(select.query_row([key.as_str()], stored_view).optional()?)
@@ -48,7 +48,7 @@ impl ViewStore for SqliteViews {
 
     fn query(&self, projection: &str, query: &ViewQuery) -> BoxFuture<'_, Result<ViewPage, StoreFault>> {
         let (projection, query) = (projection.to_owned(), query.clone());
-        Box::pin(self.read("querying views", move |session| {
+        Box::pin(self.on_reader("querying views", move |session| {
             let tables = session.known(&projection)?.tables;
             query::page(&session.connection, &tables, &query)
         }))
@@ -61,11 +61,9 @@ impl ViewStore for SqliteViews {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredView>, StoreFault>> {
         let (slot, after) = (slot.clone(), after.cloned());
-        Box::pin(
-            self.read("scanning views", move |session| {
-                documents::scan(session, &slot, after.as_ref(), limit)
-            }),
-        )
+        Box::pin(self.on_reader("scanning views", move |session| {
+            documents::scan(session, &slot, after.as_ref(), limit)
+        }))
     }
 
     fn repair(
@@ -75,7 +73,7 @@ impl ViewStore for SqliteViews {
         rows: Vec<(ViewKey, Option<ViewRow>)>,
     ) -> BoxFuture<'_, Result<(), ApplyError>> {
         let projection = projection.to_owned();
-        let repaired = self.write("repairing views", move |session| {
+        let repaired = self.on_writer("repairing views", move |session| {
             match generations::still_at(session, &projection, at)? {
                 Err(refusal) => Ok(Err(refusal)),
                 Ok(standing) => {

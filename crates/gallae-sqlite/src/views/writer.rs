@@ -1,6 +1,8 @@
 //! The thread that writes.
 
-use super::{OpenError, generations, session::Session, trouble::Trouble};
+use super::{generations, session::Session, trouble::Trouble};
+use crate::OpenError;
+use gallae_ports::StoreFault;
 use std::{
     path::Path,
     thread::{self, JoinHandle},
@@ -23,7 +25,10 @@ impl Writer {
         let thread = thread::Builder::new()
             .name("views-writer".to_owned())
             .spawn(move || write(session, jobs))
-            .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
+            .map_err(|error| OpenError::Failed {
+                path: path.to_owned(),
+                source: StoreFault::new("starting the thread that writes").because(error),
+            })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -101,11 +106,11 @@ fn commit(session: &mut Session, mut group: Vec<Box<dyn Job>>) {
 }
 
 /// Drops what is left of retired generations, slice by slice: one at least, so that it ends under load too, and more while
-/// nobody waits.
+/// nobody waits. The next start goes on with what is left at the end.
 fn drop_retired(session: &mut Session, jobs: &mpsc::Receiver<Box<dyn Job>>) {
     loop {
         match session.transact(BEGIN, generations::drop_slice) {
-            Ok(true) if jobs.is_empty() => {}
+            Ok(true) if jobs.is_empty() && !jobs.is_closed() => {}
             Ok(_) => return,
             Err(trouble) => {
                 let error: &dyn std::error::Error = &trouble;

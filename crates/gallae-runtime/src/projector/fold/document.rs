@@ -316,8 +316,11 @@ impl<P: Projection> DocumentWriter<P> {
     }
 }
 
+/// An event and the key of the view that it changes.
+type Keyed<P> = (ViewKey, Recorded<<P as Projection>::Events>);
+
 /// The event and its view's key, or none when the projection has no use for it.
-fn read<P: Projection>(event: &Arc<RecordedEvent>) -> Result<Option<(ViewKey, Recorded<P::Events>)>, String> {
+fn read<P: Projection>(event: &Arc<RecordedEvent>) -> Result<Option<Keyed<P>>, String> {
     let read = || {
         let recorded = decode_into_set::<P::Events>(event).map_err(|error| decode_error(&error))?;
         Ok(recorded.and_then(|recorded| P::key(&recorded).map(|key| (key, recorded))))
