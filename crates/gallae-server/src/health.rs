@@ -107,16 +107,16 @@ pub struct RelayHealth {
 #[utoipa::path(get, path = "/health", tag = "Health",
     responses((status = 200, description = "It can take commands", body = Health),
               (status = 503, description = "It cannot", body = Health)))]
-async fn health(State(platform): State<PlatformState>) -> Response {
-    answer(checks::store_reasons(&platform).await)
+async fn health(State(server): State<PlatformState>) -> Response {
+    answer(checks::store_reasons(&server).await)
 }
 
 /// The same as `/health`, where Spring's tools look for it.
 #[utoipa::path(get, path = "/actuator/health", tag = "Health",
     responses((status = 200, description = "It can take commands", body = Health),
               (status = 503, description = "It cannot", body = Health)))]
-async fn actuator_health(State(platform): State<PlatformState>) -> Response {
-    answer(checks::store_reasons(&platform).await)
+async fn actuator_health(State(server): State<PlatformState>) -> Response {
+    answer(checks::store_reasons(&server).await)
 }
 
 /// Whether the process answers at all. Restart it when it does not; a dead store is no reason to.
@@ -130,32 +130,37 @@ async fn live() -> Response {
 #[utoipa::path(get, path = "/health/ready", tag = "Health",
     responses((status = 200, description = "Send requests", body = Health),
               (status = 503, description = "Send them elsewhere", body = Health)))]
-async fn ready(State(platform): State<PlatformState>) -> Response {
-    answer(checks::ready_reasons(&platform).await)
+async fn ready(State(server): State<PlatformState>) -> Response {
+    answer(checks::ready_reasons(&server).await)
 }
 
 /// Every dependency with its latency, and how far the views and the relay are behind.
 #[utoipa::path(get, path = "/health/detailed", tag = "Health",
     responses((status = 200, description = "It can take commands", body = DetailedHealth),
               (status = 503, description = "It cannot", body = DetailedHealth)))]
-async fn detailed(State(platform): State<PlatformState>) -> Response {
-    let reasons = checks::ready_reasons(&platform).await;
-    let dependencies = checks::dependencies(&platform).await;
-    let store_is_up = dependencies.iter().all(|one| one.name != "store" || one.status == DependencyStatus::Up);
+async fn detailed(State(server): State<PlatformState>) -> Response {
+    let reasons = checks::ready_reasons(&server).await;
+    let dependencies = checks::dependencies(&server).await;
+    let store_is_up =
+        dependencies.iter().all(|one| one.name != "store" || one.status == DependencyStatus::Up);
     let (projections, relay) = match store_is_up {
-        true => (checks::projections(&platform).await, checks::relay(&platform).await),
+        true => (checks::projections(&server).await, checks::relay(&server).await),
         false => (Vec::new(), None),
     };
     let status = status_of(&reasons);
     let body = DetailedHealth {
         status,
         reasons,
-        node: platform.node.to_string(),
-        roles: platform.roles.iter().map(|role| (*role).to_owned()).collect(),
-        version: platform.version.to_owned(),
-        draining: platform.readiness.is_draining(),
-        uptime_seconds: platform.clock.monotonic().as_secs(),
-        head: if store_is_up { platform.store.head().await.ok().map(|head| head.get()) } else { None },
+        node: server.platform.node().to_string(),
+        roles: server.roles(),
+        version: server.version.to_owned(),
+        draining: server.readiness.is_draining(),
+        uptime_seconds: server.platform.clock().monotonic().as_secs(),
+        head: if store_is_up {
+            server.platform.store().head().await.ok().map(|head| head.get())
+        } else {
+            None
+        },
         dependencies,
         projections,
         relay,

@@ -82,7 +82,7 @@ pub struct UnparkedBody {
 #[utoipa::path(get, path = "/admin/dead-letters", tag = "Operations", security(("bearer" = [])),
     params(DeadLetterParams), responses((status = 200, body = DeadLetterList)))]
 pub(super) async fn list(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
     StrictQuery(params): StrictQuery<DeadLetterParams>,
 ) -> Result<Json<DeadLetterList>, Problem> {
@@ -91,8 +91,11 @@ pub(super) async fn list(
         return Err(Problem::new(codes::INVALID_PARAMETER, "limit: from 1 to 1000."));
     }
     let key = params.key.map(ViewKey::from);
-    let letters =
-        platform.projections.dead_letters(params.projection.as_deref(), key.as_ref(), limit as usize).await;
+    let letters = server
+        .platform
+        .projections()
+        .dead_letters(params.projection.as_deref(), key.as_ref(), limit as usize)
+        .await;
     let dead_letters = letters.map_err(problem)?.into_iter().map(DeadLetterBody::of).collect();
     Ok(Json(DeadLetterList { dead_letters }))
 }
@@ -101,13 +104,14 @@ pub(super) async fn list(
 #[utoipa::path(post, path = "/admin/dead-letters/retry", tag = "Operations", security(("bearer" = [])),
     request_body = ParkedKey, responses((status = 200, body = UnparkedBody)))]
 pub(super) async fn retry(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     Operator(caller): Operator,
     StrictJson { value, .. }: StrictJson<ParkedKey>,
 ) -> Result<Json<UnparkedBody>, Problem> {
     let ParkedKey { projection, key } = value;
     tracing::info!(projection, key, by = %caller.user, "an operator retries a parked key");
-    let done = platform.projections.retry(&projection, &ViewKey::from(key)).await.map_err(problem)?;
+    let done =
+        server.platform.projections().retry(&projection, &ViewKey::from(key)).await.map_err(problem)?;
     Ok(Json(UnparkedBody { applied: done.applied, discarded: done.discarded, parked: done.parked }))
 }
 
@@ -115,13 +119,14 @@ pub(super) async fn retry(
 #[utoipa::path(post, path = "/admin/dead-letters/discard", tag = "Operations", security(("bearer" = [])),
     request_body = ParkedKey, responses((status = 200, body = UnparkedBody)))]
 pub(super) async fn discard(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     Operator(caller): Operator,
     StrictJson { value, .. }: StrictJson<ParkedKey>,
 ) -> Result<Json<UnparkedBody>, Problem> {
     let ParkedKey { projection, key } = value;
     tracing::warn!(projection, key, by = %caller.user, "an operator gives up a parked event");
-    let done = platform.projections.discard(&projection, &ViewKey::from(key)).await.map_err(problem)?;
+    let done =
+        server.platform.projections().discard(&projection, &ViewKey::from(key)).await.map_err(problem)?;
     Ok(Json(UnparkedBody { applied: done.applied, discarded: done.discarded, parked: done.parked }))
 }
 

@@ -24,9 +24,9 @@ pub struct DependencyList {
 #[utoipa::path(get, path = "/admin/dependencies", tag = "Operations", security(("bearer" = [])),
     responses((status = 200, body = DependencyList)))]
 pub(super) async fn dependencies(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
 ) -> Result<Json<DependencyList>, Problem> {
-    let dependencies = ask(&platform).await;
-    Ok(Json(DependencyList { dependencies, pool: (platform.pool)() }))
+    let dependencies = ask(&server).await;
+    Ok(Json(DependencyList { dependencies, pool: (server.pool)() }))
 }

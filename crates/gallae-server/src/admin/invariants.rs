@@ -39,17 +39,17 @@ pub struct InvariantReport {
 #[utoipa::path(get, path = "/admin/invariants", tag = "Operations", security(("bearer" = [])),
     responses((status = 200, body = InvariantReport)))]
 pub(super) async fn invariants(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
 ) -> Result<Json<InvariantReport>, Problem> {
-    let tail = platform.store.check(CheckDepth::Tail).await?;
+    let tail = server.platform.store().check(CheckDepth::Tail).await?;
     let mut invariants = vec![InvariantCheck {
         name: "log-tail".to_owned(),
         ok: tail.damage.is_empty(),
         checked: tail.events,
         violations: tail.damage,
     }];
-    if let Some(application) = &platform.invariants {
+    if let Some(application) = &server.invariants {
         invariants.extend(application.check().await?);
     }
     let ok = invariants.iter().all(|invariant| invariant.ok);

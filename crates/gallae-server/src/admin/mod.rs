@@ -36,7 +36,7 @@ where
         .routes(routes!(projections::pause))
         .routes(routes!(projections::resume))
         .routes(routes!(projections::sync))
-        .routes(routes!(projections::progress))
+        .routes(routes!(projections::progress::progress))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::retry))
         .routes(routes!(dead_letters::discard))

@@ -60,24 +60,24 @@ pub struct LeaseBody {
 #[utoipa::path(get, path = "/admin/nodes", tag = "Operations", security(("bearer" = [])),
     responses((status = 200, body = NodeList)))]
 pub(super) async fn nodes(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
 ) -> Result<Json<NodeList>, Problem> {
-    let now = platform.clock.now();
+    let now = server.platform.clock().now();
     let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    held.entry(platform.node.to_string()).or_default();
-    for lease in platform.leases.leases().await? {
+    held.entry(server.platform.node().to_string()).or_default();
+    for lease in server.platform.leases().leases().await? {
         if !lease.owner.is_empty() && lease.until > now {
             held.entry(lease.owner).or_default().push(lease.name);
         }
     }
     let nodes = held.into_iter().map(|(node, leases)| {
-        let here = *node == *platform.node;
+        let here = *node == **server.platform.node();
         NodeBody {
             here,
-            roles: here.then(|| platform.roles.iter().map(|role| (*role).to_owned()).collect()),
-            version: here.then(|| platform.version.to_owned()),
-            draining: here.then(|| platform.readiness.is_draining()),
+            roles: here.then(|| server.roles()),
+            version: here.then(|| server.version.to_owned()),
+            draining: here.then(|| server.readiness.is_draining()),
             leases,
             node,
         }
@@ -89,11 +89,11 @@ pub(super) async fn nodes(
 #[utoipa::path(get, path = "/admin/leases", tag = "Operations", security(("bearer" = [])),
     responses((status = 200, body = LeaseList)))]
 pub(super) async fn leases(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
 ) -> Result<Json<LeaseList>, Problem> {
-    let now = platform.clock.now();
-    let mut leases = platform.leases.leases().await?;
+    let now = server.platform.clock().now();
+    let mut leases = server.platform.leases().leases().await?;
     leases.sort_by(|a, b| a.name.cmp(&b.name));
     let shown = |Lease { name, owner, epoch, until }: Lease| LeaseBody {
         name,

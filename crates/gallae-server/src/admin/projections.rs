@@ -1,10 +1,9 @@
 //! The sync manager: how each projection is doing, and what can be done about it.
 
 mod bodies;
-mod progress;
+pub(super) mod progress;
 
 pub(super) use bodies::problem;
-pub(super) use progress::progress;
 
 use super::operations::{Operation, Outcome, rebuilding, verifying};
 use crate::PlatformState;
@@ -14,7 +13,9 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bodies::{Accepted, Cancelled, OperationReport, ProjectionBody, ProjectionDetail, ProjectionList, Synced};
+use bodies::{
+    Accepted, Cancelled, OperationReport, ProjectionBody, ProjectionDetail, ProjectionList, Synced,
+};
 use futures::FutureExt;
 use gallae_http::{AtLeast, Problem, StrictPath, auth::Operator};
 use gallae_runtime::projector::{OperationError, OperationKind, ProjectionStatus};
@@ -27,11 +28,11 @@ const SYNC_WAIT: Duration = Duration::from_secs(10);
 #[utoipa::path(get, path = "/admin/projections", tag = "Operations", security(("bearer" = [])),
     responses((status = 200, body = ProjectionList)))]
 pub(super) async fn list(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
 ) -> Result<Json<ProjectionList>, Problem> {
-    let projections = platform.projections.status().await?;
-    let head = platform.store.head().await?.get();
+    let projections = server.platform.projections().status().await?;
+    let head = server.platform.store().head().await?.get();
     Ok(Json(ProjectionList { head, projections: projections.into_iter().map(ProjectionBody::of).collect() }))
 }
 
@@ -40,12 +41,12 @@ pub(super) async fn list(
     params(("name" = String, Path, description = "The projection")),
     responses((status = 200, body = ProjectionDetail), (status = 404, body = gallae_http::ProblemBody, content_type = "application/problem+json")))]
 pub(super) async fn show(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
     StrictPath(name): StrictPath<String>,
 ) -> Result<Json<ProjectionDetail>, Problem> {
-    let status = status(&platform, &name).await?;
-    let last = platform.operations().last(&name).and_then(|last| last.now_or_never());
+    let status = status(&server, &name).await?;
+    let last = server.operations().last(&name).and_then(|last| last.now_or_never());
     let last_report = last.map(|outcome| OperationReport::of(&outcome));
     Ok(Json(ProjectionDetail { projection: ProjectionBody::of(status), last_report }))
 }
@@ -58,14 +59,14 @@ pub(super) async fn show(
     responses((status = 200, description = "It is done", body = OperationReport),
               (status = 202, description = "It has begun", body = Accepted)))]
 pub(super) async fn rebuild(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     Operator(caller): Operator,
     StrictPath(name): StrictPath<String>,
     prefer: AtLeast,
 ) -> Result<Response, Problem> {
     tracing::info!(projection = name, by = %caller.user, "an operator rebuilds a projection");
-    let work = rebuilding(platform.projections.rebuild(&name));
-    begin(&platform, name, OperationKind::Rebuild, work, prefer).await
+    let work = rebuilding(server.platform.projections().rebuild(&name));
+    begin(&server, name, OperationKind::Rebuild, work, prefer).await
 }
 
 /// Recomputes a projection and compares it with its live rows, row by row. Changes nothing.
@@ -75,13 +76,13 @@ pub(super) async fn rebuild(
     responses((status = 200, description = "It is done", body = OperationReport),
               (status = 202, description = "It has begun", body = Accepted)))]
 pub(super) async fn verify(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
     StrictPath(name): StrictPath<String>,
     prefer: AtLeast,
 ) -> Result<Response, Problem> {
-    let work = verifying(platform.projections.verify(&name));
-    begin(&platform, name, OperationKind::Verify, work, prefer).await
+    let work = verifying(server.platform.projections().verify(&name));
+    begin(&server, name, OperationKind::Verify, work, prefer).await
 }
 
 /// Verifies, and rewrites the rows that differ and no others.
@@ -91,14 +92,14 @@ pub(super) async fn verify(
     responses((status = 200, description = "It is done", body = OperationReport),
               (status = 202, description = "It has begun", body = Accepted)))]
 pub(super) async fn repair(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     Operator(caller): Operator,
     StrictPath(name): StrictPath<String>,
     prefer: AtLeast,
 ) -> Result<Response, Problem> {
     tracing::info!(projection = name, by = %caller.user, "an operator repairs a projection");
-    let work = verifying(platform.projections.repair(&name));
-    begin(&platform, name, OperationKind::Repair, work, prefer).await
+    let work = verifying(server.platform.projections().repair(&name));
+    begin(&server, name, OperationKind::Repair, work, prefer).await
 }
 
 /// Stops the rebuild, verification or repair that is running. The live rows stay as they are.
@@ -106,11 +107,11 @@ pub(super) async fn repair(
     params(("name" = String, Path, description = "The projection")),
     responses((status = 200, body = Cancelled)))]
 pub(super) async fn cancel(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
     StrictPath(name): StrictPath<String>,
 ) -> Result<Json<Cancelled>, Problem> {
-    let cancelled = platform.projections.cancel(&name).map_err(problem)?;
+    let cancelled = server.platform.projections().cancel(&name).map_err(problem)?;
     Ok(Json(Cancelled { projection: name, cancelled }))
 }
 
@@ -119,13 +120,13 @@ pub(super) async fn cancel(
     params(("name" = String, Path, description = "The projection")),
     responses((status = 200, body = ProjectionBody)))]
 pub(super) async fn pause(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     Operator(caller): Operator,
     StrictPath(name): StrictPath<String>,
 ) -> Result<Json<ProjectionBody>, Problem> {
-    platform.projections.pause(&name).await.map_err(problem)?;
+    server.platform.projections().pause(&name).await.map_err(problem)?;
     tracing::info!(projection = name, by = %caller.user, "an operator paused a projection");
-    Ok(Json(ProjectionBody::of(status(&platform, &name).await?)))
+    Ok(Json(ProjectionBody::of(status(&server, &name).await?)))
 }
 
 /// Lets a held projection go on from where it is.
@@ -133,13 +134,13 @@ pub(super) async fn pause(
     params(("name" = String, Path, description = "The projection")),
     responses((status = 200, body = ProjectionBody)))]
 pub(super) async fn resume(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     Operator(caller): Operator,
     StrictPath(name): StrictPath<String>,
 ) -> Result<Json<ProjectionBody>, Problem> {
-    platform.projections.resume(&name).await.map_err(problem)?;
+    server.platform.projections().resume(&name).await.map_err(problem)?;
     tracing::info!(projection = name, by = %caller.user, "an operator resumed a projection");
-    Ok(Json(ProjectionBody::of(status(&platform, &name).await?)))
+    Ok(Json(ProjectionBody::of(status(&server, &name).await?)))
 }
 
 /// Brings a projection from its cursor to the present head of the log; waits for ten seconds, or as `Prefer` says.
@@ -148,25 +149,25 @@ pub(super) async fn resume(
            ("Prefer" = Option<String>, Header, description = "wait=SECONDS, at most 10")),
     responses((status = 200, body = Synced)))]
 pub(super) async fn sync(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
     StrictPath(name): StrictPath<String>,
     prefer: AtLeast,
 ) -> Result<Json<Synced>, Problem> {
     let wait = if prefer.wait_requested { prefer.wait } else { SYNC_WAIT };
-    let report = platform.projections.sync(&name, wait).await.map_err(problem)?;
+    let report = server.platform.projections().sync(&name, wait).await.map_err(problem)?;
     let (from, to) = (report.from.get(), report.to.get());
     Ok(Json(Synced { projection: name, from, to, events: report.events }))
 }
 
 async fn begin(
-    platform: &PlatformState,
+    server: &PlatformState,
     name: String,
     kind: OperationKind,
     work: Operation,
     prefer: AtLeast,
 ) -> Result<Response, Problem> {
-    let operation = platform.operations().remember(&name, work).map_err(|outcome| match &*outcome {
+    let operation = server.operations().remember(&name, work).map_err(|outcome| match &*outcome {
         Outcome::Failed(error) => bodies::refused(error),
         // `remember` refuses failures alone.
         Outcome::Rebuilt(_) | Outcome::Verified(_) => Problem::not_found("operation"),
@@ -180,16 +181,17 @@ async fn begin(
                     done => Ok(Json(OperationReport::of(done)).into_response()),
                 };
             }
-            () = platform.clock.sleep(prefer.wait) => {}
+            () = server.platform.clock().sleep(prefer.wait) => {}
         }
     }
     let progress = format!("/admin/projections/{name}/progress");
-    let body = Accepted { projection: name, operation: crate::words::word(&kind), progress: progress.clone() };
+    let body =
+        Accepted { projection: name, operation: crate::words::word(&kind), progress: progress.clone() };
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, progress)], Json(body)).into_response())
 }
 
-async fn status(platform: &PlatformState, name: &str) -> Result<ProjectionStatus, Problem> {
-    let all = platform.projections.status().await?;
+async fn status(server: &PlatformState, name: &str) -> Result<ProjectionStatus, Problem> {
+    let all = server.platform.projections().status().await?;
     let unknown = || problem(OperationError::Unknown(name.to_owned()));
     all.into_iter().find(|one| one.name == name).ok_or_else(unknown)
 }

@@ -27,20 +27,20 @@ pub struct RelayBody {
 #[utoipa::path(get, path = "/admin/relay", tag = "Operations", security(("bearer" = [])),
     responses((status = 200, body = RelayBody)))]
 pub(super) async fn show(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
 ) -> Result<Json<RelayBody>, Problem> {
-    status(relay(&platform)?).await
+    status(relay(&server)?).await
 }
 
 /// Holds the relay where it is, on whichever node it runs. Events wait in the log.
 #[utoipa::path(post, path = "/admin/relay/pause", tag = "Operations", security(("bearer" = [])),
     responses((status = 200, body = RelayBody)))]
 pub(super) async fn pause(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     Operator(caller): Operator,
 ) -> Result<Json<RelayBody>, Problem> {
-    let relay = relay(&platform)?;
+    let relay = relay(&server)?;
     relay.pause().await?;
     tracing::info!(by = %caller.user, "an operator paused the relay");
     status(relay).await
@@ -50,17 +50,17 @@ pub(super) async fn pause(
 #[utoipa::path(post, path = "/admin/relay/resume", tag = "Operations", security(("bearer" = [])),
     responses((status = 200, body = RelayBody)))]
 pub(super) async fn resume(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     Operator(caller): Operator,
 ) -> Result<Json<RelayBody>, Problem> {
-    let relay = relay(&platform)?;
+    let relay = relay(&server)?;
     relay.resume().await?;
     tracing::info!(by = %caller.user, "an operator resumed the relay");
     status(relay).await
 }
 
-fn relay(platform: &PlatformState) -> Result<&Relay, Problem> {
-    platform.relay.as_ref().ok_or_else(|| Problem::not_found("relay on this node"))
+fn relay(server: &PlatformState) -> Result<&Relay, Problem> {
+    server.platform.relay().ok_or_else(|| Problem::not_found("relay on this node"))
 }
 
 async fn status(relay: &Relay) -> Result<Json<RelayBody>, Problem> {

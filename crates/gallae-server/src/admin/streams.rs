@@ -4,7 +4,7 @@ use crate::{PlatformState, events::EventBody};
 use axum::{Json, extract::State};
 use gallae_core::{StreamId, Version};
 use gallae_http::{Problem, StrictPath, StrictPath2, StrictQuery, auth::Operator, codes};
-use gallae_runtime::dispatcher::PeekError;
+use gallae_runtime::StateError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -86,7 +86,7 @@ pub struct StreamState {
 #[utoipa::path(get, path = "/admin/streams", tag = "Operations", security(("bearer" = [])),
     params(StreamParams), responses((status = 200, body = StreamList)))]
 pub(super) async fn list(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
     StrictQuery(params): StrictQuery<StreamParams>,
 ) -> Result<Json<StreamList>, Problem> {
@@ -94,9 +94,11 @@ pub(super) async fn list(
     let after = params.after.map(|text| text.parse::<StreamId>()).transpose();
     let after = after.map_err(|error| Problem::new(codes::INVALID_PARAMETER, format!("after: {error}.")))?;
     let prefix = params.prefix.unwrap_or_default();
-    let found = platform.store.list_streams(&prefix, after.as_ref(), limit).await?;
+    let found = server.platform.store().list_streams(&prefix, after.as_ref(), limit).await?;
     let next = (found.len() == limit).then(|| found.last().map(|last| last.stream.to_string())).flatten();
-    let shown = found.into_iter().map(|one| StreamBody { stream: one.stream.to_string(), version: one.version.get() });
+    let shown = found
+        .into_iter()
+        .map(|one| StreamBody { stream: one.stream.to_string(), version: one.version.get() });
     Ok(Json(StreamList { streams: shown.collect(), next }))
 }
 
@@ -105,18 +107,18 @@ pub(super) async fn list(
     params(("stream" = String, Path, description = "The stream, such as order-0190…"), StreamEventParams),
     responses((status = 200, body = StreamEvents)))]
 pub(super) async fn show(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
     StrictPath(stream): StrictPath<StreamId>,
     StrictQuery(params): StrictQuery<StreamEventParams>,
 ) -> Result<Json<StreamEvents>, Problem> {
     let limit = checked(params.limit)?;
-    let head = platform.store.stream_head(&stream).await?;
+    let head = server.platform.store().stream_head(&stream).await?;
     if head == Version::NONE {
         return Err(Problem::not_found("stream"));
     }
     let after = Version::new(stored(params.after.unwrap_or(0), "after")?);
-    let found = platform.store.read_stream(&stream, after, limit).await?;
+    let found = server.platform.store().read_stream(&stream, after, limit).await?;
     let last = found.last().map(|event| event.version);
     Ok(Json(StreamEvents {
         stream: stream.to_string(),
@@ -131,24 +133,24 @@ pub(super) async fn show(
     params(("stream" = String, Path, description = "The stream"), ("version" = u64, Path, description = "From 1", minimum = 1)),
     responses((status = 200, body = StreamState)))]
 pub(super) async fn at(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
     StrictPath2(stream, version): StrictPath2<StreamId, u64>,
 ) -> Result<Json<StreamState>, Problem> {
     let before = stored(version, "version")?.checked_sub(1);
     let before = before.ok_or_else(|| Problem::new(codes::INVALID_PARAMETER, "version: from 1."))?;
-    let event = platform.store.read_stream(&stream, Version::new(before), 1).await?.pop();
+    let event = server.platform.store().read_stream(&stream, Version::new(before), 1).await?.pop();
     let event = event.ok_or_else(|| Problem::not_found("version of this stream"))?;
-    let state = (platform.state_at)(stream.clone(), event.version).await.map_err(unreadable)?;
-    let state = state.ok_or_else(|| Problem::not_found("version of this stream"))?;
+    let (state, _) = server.platform.state_at(&stream, Some(event.version)).await.map_err(unreadable)?;
     Ok(Json(StreamState { stream: stream.to_string(), version, event: EventBody::of(&event), state }))
 }
 
 /// An aggregate that the program does not know is nothing to look at; one that it cannot read is worth a look at the log.
-fn unreadable(error: PeekError) -> Problem {
+fn unreadable(error: StateError) -> Problem {
     match error {
-        PeekError::Read(error) => error.into(),
-        PeekError::Unregistered { .. } => Problem::not_found("aggregate for this stream"),
+        StateError::Read(error) => error.into(),
+        StateError::NoSuchAggregate(_) => Problem::not_found("aggregate for this stream"),
+        StateError::NotThere { .. } => Problem::not_found("version of this stream"),
         other => {
             tracing::error!(error = crate::words::chain(&other), "a stream cannot be understood");
             Problem::new(codes::UNDECODABLE_STREAM, "Its events are intact. The log says what does not fit.")

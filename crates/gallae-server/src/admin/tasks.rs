@@ -31,10 +31,10 @@ pub struct TaskBody {
 #[utoipa::path(get, path = "/admin/tasks", tag = "Operations", security(("bearer" = [])),
     responses((status = 200, body = TaskList)))]
 pub(super) async fn tasks(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
 ) -> Result<Json<TaskList>, Problem> {
-    let states = platform.supervisor.states().into_iter();
+    let states = server.platform.supervisor().states().into_iter();
     let tasks = states.map(|(name, state)| TaskBody {
         name,
         running: state.running,

@@ -43,19 +43,21 @@ pub enum DependencyStatus {
 }
 
 /// Why commands cannot be taken.
-pub(super) async fn store_reasons(platform: &PlatformState) -> Vec<String> {
-    store(platform).await.err().into_iter().collect()
+pub(super) async fn store_reasons(server: &PlatformState) -> Vec<String> {
+    store(server).await.err().into_iter().collect()
 }
 
 /// Why requests should go elsewhere.
-pub(super) async fn ready_reasons(platform: &PlatformState) -> Vec<String> {
-    let mut reasons = store_reasons(platform).await;
-    if platform.readiness.is_draining() {
+pub(super) async fn ready_reasons(server: &PlatformState) -> Vec<String> {
+    let mut reasons = store_reasons(server).await;
+    if server.readiness.is_draining() {
         reasons.push("the node is shutting down".to_owned());
     }
     if reasons.is_empty() {
-        let failed = match bounded(&*platform.clock, platform.projections.status()).await {
-            Some(Ok(all)) => all.into_iter().filter(|one| one.state == ProjectionState::Failed).map(|one| one.name),
+        let failed = match bounded(&**server.platform.clock(), server.platform.projections().status()).await {
+            Some(Ok(all)) => {
+                all.into_iter().filter(|one| one.state == ProjectionState::Failed).map(|one| one.name)
+            }
             _ => {
                 reasons.push("the projections cannot be asked".to_owned());
                 return reasons;
@@ -67,11 +69,11 @@ pub(super) async fn ready_reasons(platform: &PlatformState) -> Vec<String> {
 }
 
 /// Every dependency, asked at once.
-pub(crate) async fn dependencies(platform: &PlatformState) -> Vec<Dependency> {
-    let clock = &*platform.clock;
-    let broker = timed(clock, async { platform.broker.topics().await.map(drop) });
-    let locks = timed(clock, async { platform.locks.lock_state("gallae:health").await.map(drop) });
-    let (store, broker, locks) = tokio::join!(store(platform), broker, locks);
+pub(crate) async fn dependencies(server: &PlatformState) -> Vec<Dependency> {
+    let clock = &**server.platform.clock();
+    let broker = timed(clock, async { server.broker.topics().await.map(drop) });
+    let locks = timed(clock, async { server.locks.lock_state("gallae:health").await.map(drop) });
+    let (store, broker, locks) = tokio::join!(store(server), broker, locks);
     vec![
         dependency("store", store.ok()),
         dependency("broker", broker.and_then(Result::<_, BrokerError>::ok)),
@@ -79,8 +81,8 @@ pub(crate) async fn dependencies(platform: &PlatformState) -> Vec<Dependency> {
     ]
 }
 
-pub(super) async fn projections(platform: &PlatformState) -> Vec<ProjectionHealth> {
-    let asked = bounded(&*platform.clock, platform.projections.status()).await;
+pub(super) async fn projections(server: &PlatformState) -> Vec<ProjectionHealth> {
+    let asked = bounded(&**server.platform.clock(), server.platform.projections().status()).await;
     let all = asked.and_then(Result::ok).unwrap_or_default();
     let short = |one: gallae_runtime::projector::ProjectionStatus| ProjectionHealth {
         name: one.name.to_owned(),
@@ -91,23 +93,23 @@ pub(super) async fn projections(platform: &PlatformState) -> Vec<ProjectionHealt
     all.into_iter().map(short).collect()
 }
 
-pub(super) async fn relay(platform: &PlatformState) -> Option<RelayHealth> {
-    let status = bounded(&*platform.clock, platform.relay.as_ref()?.status()).await?.ok()?;
+pub(super) async fn relay(server: &PlatformState) -> Option<RelayHealth> {
+    let status = bounded(&**server.platform.clock(), server.platform.relay()?.status()).await?.ok()?;
     Some(RelayHealth { state: word(&status.state), lag_events: status.lag_events })
 }
 
 /// A round trip through the writer. The reason goes to probes, the cause to the log.
-async fn store(platform: &PlatformState) -> Result<Duration, String> {
-    let clock = &*platform.clock;
+async fn store(server: &PlatformState) -> Result<Duration, String> {
+    let clock = &**server.platform.clock();
     // Held across the round trip: probes that come meanwhile wait for its answer instead of asking again.
-    let mut last = platform.pulse().last.lock().await;
+    let mut last = server.pulse().last.lock().await;
     let now = clock.monotonic();
     if let Some((at, answer)) = &*last
         && now.saturating_sub(*at) < FRESH
     {
         return answer.clone();
     }
-    let answer = match bounded(clock, platform.store.ping()).await {
+    let answer = match bounded(clock, server.platform.store().ping()).await {
         Some(Ok(latency)) => Ok(latency),
         Some(Err(fault)) => {
             tracing::warn!(error = crate::words::chain(&fault), "the store does not take commands");
@@ -130,7 +132,10 @@ fn dependency(name: &str, latency: Option<Duration>) -> Dependency {
     }
 }
 
-async fn timed<E>(clock: &dyn Clock, work: impl Future<Output = Result<(), E>>) -> Option<Result<Duration, E>> {
+async fn timed<E>(
+    clock: &dyn Clock,
+    work: impl Future<Output = Result<(), E>>,
+) -> Option<Result<Duration, E>> {
     let began = clock.monotonic();
     let answer = bounded(clock, work).await?;
     Some(answer.map(|()| clock.monotonic().saturating_sub(began)))

@@ -270,7 +270,9 @@ pub(in crate::admin) fn problem(error: OperationError) -> Problem {
 pub(super) fn refused(error: &OperationError) -> Problem {
     let say = |code| Problem::new(code, sentence(error));
     match error {
-        OperationError::Unknown(_) | OperationError::Behind(NotReached::Unknown(_)) => Problem::not_found("projection"),
+        OperationError::Unknown(_) | OperationError::Behind(NotReached::Unknown(_)) => {
+            Problem::not_found("projection")
+        }
         OperationError::Busy(_) => say(codes::PROJECTION_BUSY),
         OperationError::Elsewhere(_) => say(codes::PROJECTION_ELSEWHERE),
         OperationError::Paused(_) => say(codes::PROJECTION_PAUSED),
@@ -293,5 +295,7 @@ pub(super) fn refused(error: &OperationError) -> Problem {
 fn sentence(error: &OperationError) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str() + ".")
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str() + ".")
 }

@@ -19,33 +19,33 @@ use tokio::sync::watch;
     params(("name" = String, Path, description = "The projection")),
     responses((status = 200, description = "Server-sent events: progress, then report", content_type = "text/event-stream", body = String)))]
 pub(in crate::admin) async fn progress(
-    State(platform): State<PlatformState>,
+    State(server): State<PlatformState>,
     _operator: Operator,
     StrictPath(name): StrictPath<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + Send + 'static>, Problem> {
-    let progress = platform.projections.progress(&name).map_err(problem)?;
-    let operation = platform.operations().last(&name);
-    let stop = platform.readiness.stopping();
-    let events = follow(platform, progress, operation).take_until(stop.cancelled_owned());
+    let progress = server.platform.projections().progress(&name).map_err(problem)?;
+    let operation = server.operations().last(&name);
+    let stop = server.readiness.stopping();
+    let events = follow(server, progress, operation).take_until(stop.cancelled_owned());
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
 fn follow(
-    platform: PlatformState,
+    server: PlatformState,
     progress: watch::Receiver<Option<Progress>>,
     operation: Option<Operation>,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
-    let start = Some((platform, progress, operation, true));
+    let start = Some((server, progress, operation, true));
     stream::unfold(start, async |state| {
-        let (platform, mut progress, operation, first) = state?;
+        let (server, mut progress, operation, first) = state?;
         if !first {
-            platform.clock.sleep(Duration::from_millis(200)).await;
+            server.platform.clock().sleep(Duration::from_millis(200)).await;
         }
         let now = progress.borrow_and_update().clone();
         match now {
             Some(now) => {
                 let event = frame("progress", &ProgressBody::of(&now));
-                Some((event, Some((platform, progress, operation, false))))
+                Some((event, Some((server, progress, operation, false))))
             }
             None => Some((last(operation).await, None)),
         }
