@@ -1,0 +1,17 @@
+//! The reference shop: its routes, its payments, its wiring.
+
+pub mod books;
+pub mod codes;
+pub mod dashboard;
+pub mod http;
+pub mod invariants;
+pub mod notifications;
+pub mod orders;
+pub mod payments;
+pub mod settings;
+mod shop;
+pub mod users;
+pub mod wiring;
+
+pub use http::router;
+pub use shop::{Shop, ShopParts};

@@ -1,0 +1,8 @@
+//! Who buys and who operates: registration, sessions, roles.
+
+mod body;
+mod register;
+mod routes;
+
+pub use register::{NewUser, RegisterError, RoleError, change_role, id_of, register};
+pub(crate) use routes::{aliases, routes};
