@@ -3,26 +3,11 @@
 use gallae_memory::{MemoryBroker, MemoryLocks};
 use gallae_ports::{Clock, Entropy};
 use gallae_runtime::{SystemClock, SystemEntropy};
-use gallae_sqlite::{
-    OpenError, SqliteLog, SqliteOptions,
-    views::{OpenError as OpenViewsError, SqliteViews},
-};
+use gallae_sqlite::{OpenError, SqliteLog, SqliteOptions, views::SqliteViews};
 use std::{path::Path, sync::Arc};
 
 /// Messages of each topic that are held for a slow subscriber.
 const BROKER_CAPACITY: usize = 4_096;
-
-/// Why the engines could not be opened. The error says what to do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EnginesError {
-    /// The log.
-    #[error(transparent)]
-    Log(#[from] OpenError),
-    /// The views. All of them can be folded from the log again.
-    #[error(transparent)]
-    Views(#[from] OpenViewsError),
-}
 
 /// The engines of the embedded profile: everything in this process and one folder.
 #[derive(Clone, Debug)]
@@ -46,7 +31,7 @@ impl Engines {
     ///
     /// # Errors
     /// When the directory is in use, cannot be written, is damaged, or was written by a newer release.
-    pub fn embedded(directory: &Path, node: &str) -> Result<Self, EnginesError> {
+    pub fn embedded(directory: &Path, node: &str) -> Result<Self, OpenError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let options =

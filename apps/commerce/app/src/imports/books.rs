@@ -49,7 +49,7 @@ pub async fn import_books(
     progress: OnProgress<'_>,
 ) -> Result<BooksReport, ImportError> {
     let Books { lines_in, rows, rejected } = read(file)?;
-    let outcomes = through(&rows, "books", progress, |row| bring(platform, row)).await?;
+    let outcomes = through(rows.len(), "books", progress, |at| bring(platform, &rows[at])).await?;
     let mut report = BooksReport { lines_in, books: Count::default(), copies: 0, rejected: Vec::new() };
     let unread = rejected.into_iter().map(|one| RejectedLine {
         line: one.line,

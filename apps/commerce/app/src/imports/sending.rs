@@ -52,21 +52,20 @@ pub(super) async fn send_once<C: Command>(
     settle(what, platform.send(Request::new(command, metadata(platform, flow)).once(once)).await)
 }
 
-/// Works through `things`, several at once, and tells how far it is. The first error ends it.
-pub(super) async fn through<T, O, F>(
-    things: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+/// Works through `count` things by their index, several at once, and tells how far it is. The first error ends it.
+pub(super) async fn through<O, F>(
+    count: usize,
     phase: &str,
     progress: OnProgress<'_>,
-    work: impl Fn(T) -> F,
+    work: impl Fn(usize) -> F,
 ) -> Result<Vec<O>, ImportError>
 where
     F: Future<Output = Result<O, ImportError>>,
 {
-    let things = things.into_iter();
-    let (total, done) = (things.len() as u64, AtomicU64::new(0));
+    let (total, done) = (count as u64, AtomicU64::new(0));
     let tell = |done| progress(Progress { phase: phase.to_owned(), done, total });
     tell(0);
-    let worked = stream::iter(things.map(&work)).buffered(WINDOW);
+    let worked = stream::iter((0..count).map(work)).buffered(WINDOW);
     worked.inspect_ok(|_| tell(done.fetch_add(1, Ordering::Relaxed) + 1)).try_collect().await
 }
 

@@ -40,24 +40,26 @@ pub async fn import_orders(
     let (sales, cancellations, adjustments) = by_kind(&entries);
     let mut ledger = Ledger::new(lines_in, rejected);
 
-    let customers = customers::of(&sales);
-    let brought = through(&customers, "customers", progress, |customer| customers::bring(platform, *customer));
-    let customers = ledger.customers(customers.iter().copied().zip(brought.await?));
+    let known = customers::of(&sales);
+    let bring = |at: usize| customers::bring(platform, known[at]);
+    let brought = through(known.len(), "customers", progress, bring).await?;
+    let customers = ledger.customers(known.iter().copied().zip(brought));
 
-    let stocked = through(&products, "products", progress, |product| products::bring(platform, product));
-    ledger.products(stocked.await?);
+    let bring = |at: usize| products::bring(platform, &products[at]);
+    ledger.products(through(products.len(), "products", progress, bring).await?);
 
-    let placed = through(&sales, "orders", progress, |sale| sales::place(platform, sale, &customers[&sale.customer]));
-    ledger.sales(sales.iter().copied().zip(placed.await?));
+    let place = |at: usize| sales::place(platform, sales[at], &customers[&sales[at].customer]);
+    let placed = through(sales.len(), "orders", progress, place).await?;
+    ledger.sales(sales.iter().copied().zip(placed));
 
     let requests = refunds::requests(&cancellations);
-    let refunded = through(&requests, "refunds", progress, |request| refunds::ask(platform, request));
-    let refunded = refunded.await?;
+    let ask = |at: usize| refunds::ask(platform, &requests[at]);
+    let refunded = through(requests.len(), "refunds", progress, ask).await?;
     ledger.refunds(&cancellations, requests.iter().zip(refunded));
 
     let adjustments = products::numbered(&adjustments);
-    let adjusted = through(&adjustments, "adjustments", progress, |one| products::adjust(platform, one));
-    let adjusted = adjusted.await?;
+    let adjust = |at: usize| products::adjust(platform, &adjustments[at]);
+    let adjusted = through(adjustments.len(), "adjustments", progress, adjust).await?;
     ledger.adjustments(adjustments.iter().map(|one| one.adjustment.line).zip(adjusted));
     Ok(ledger.close())
 }
