@@ -9,6 +9,15 @@ use std::{path::Path, sync::Arc};
 /// Messages of each topic that are held for a slow subscriber.
 const BROKER_CAPACITY: usize = 4_096;
 
+/// Why the engines could not be opened. The error says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnginesError {
+    /// The log, or the views, all of which can be folded from the log again.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+}
+
 /// The engines of the embedded profile: everything in this process and one folder.
 #[derive(Clone, Debug)]
 pub struct Engines {
@@ -31,7 +40,7 @@ impl Engines {
     ///
     /// # Errors
     /// When the directory is in use, cannot be written, is damaged, or was written by a newer release.
-    pub fn embedded(directory: &Path, node: &str) -> Result<Self, OpenError> {
+    pub fn embedded(directory: &Path, node: &str) -> Result<Self, EnginesError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let options =

@@ -7,6 +7,7 @@ pub mod dashboard;
 pub mod http;
 pub mod imports;
 pub mod invariants;
+mod node;
 pub mod notifications;
 pub mod orders;
 pub mod payments;
@@ -16,4 +17,5 @@ pub mod users;
 pub mod wiring;
 
 pub use http::router;
+pub use node::{Configuration, ConfigurationError, LEDGER_FILE, Node, OpenError, ServeError, serve};
 pub use shop::{Shop, ShopParts};

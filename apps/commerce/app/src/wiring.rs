@@ -17,9 +17,19 @@ use gallae_ports::{Clock, CounterStore, SearchStore, ViewStore};
 use gallae_runtime::{
     PlatformBuilder,
     projector::{counters, search, view},
+    relay::Mapping,
 };
 use std::{fmt, sync::Arc, time::Duration};
 use uuid::Uuid;
+
+/// Where the relay publishes: each event to its category's topic; shipped and delivered a second time, for those who listen for
+/// shipping alone.
+pub fn topics() -> Mapping {
+    Mapping::new("commerce").also(|event| match &*event.event_type {
+        "OrderShipped" | "OrderDelivered" => vec!["shipping-events".to_owned()],
+        _ => vec![],
+    })
+}
 
 /// What the shop needs from outside.
 pub struct Wiring {

@@ -6,15 +6,15 @@ use super::{
 };
 use crate::{
     Shop,
-    http::{PathId, ReadRefusals, Sealed},
+    http::{ReadRefusals, Sealed},
 };
 use axum::{Json, extract::State, response::Response};
 use commerce_domain::{
     books::{Book, BookRejection},
     projections::{BookSearch, BookViews},
 };
-use gallae_core::Projection;
-use gallae_http::{AtLeast, EntityTag, PageParams, Problem, StrictQuery, at_position, codes};
+use gallae_core::{Id, Projection};
+use gallae_http::{AtLeast, EntityTag, PageParams, Problem, StrictPath, StrictQuery, at_position, codes};
 use gallae_ports::{Order, Paging};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -159,7 +159,7 @@ fn order_of(sort: &str) -> Result<Order, Problem> {
 )]
 pub(super) async fn get_book(
     State(shop): State<Shop>,
-    PathId(id): PathId<Book>,
+    StrictPath(id): StrictPath<Id<Book>>,
     at_least: AtLeast,
 ) -> Result<Response, Problem> {
     let position = shop.reached(BookViews::NAME, &at_least).await?;

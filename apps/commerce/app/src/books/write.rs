@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Shop, codes,
-    http::{Answer, Change, PathId, WriteRefusals, body_of},
+    http::{Answer, Change, WriteRefusals, body_of},
     shop::{KEEP_REQUESTS, Once},
 };
 use axum::{extract::State, http::StatusCode};
@@ -20,7 +20,7 @@ use commerce_domain::{
     stock::{Stock, commands::SetStock},
 };
 use gallae_core::{Id, Position, Version};
-use gallae_http::{IdempotencyKey, IfMatch, Problem, RequestContext, StrictJson};
+use gallae_http::{IdempotencyKey, IfMatch, Problem, RequestContext, StrictJson, StrictPath};
 use gallae_runtime::dispatcher::Request;
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ pub(super) async fn create_book(
 pub(super) async fn replace_book(
     State(shop): State<Shop>,
     Editor(context): Editor,
-    PathId(book): PathId<Book>,
+    StrictPath(book): StrictPath<Id<Book>>,
     if_match: IfMatch,
     key: IdempotencyKey,
     StrictJson { value: body, raw }: StrictJson<BookBody>,
@@ -106,7 +106,7 @@ pub(super) async fn replace_book(
 pub(super) async fn change_book(
     State(shop): State<Shop>,
     Editor(context): Editor,
-    PathId(book): PathId<Book>,
+    StrictPath(book): StrictPath<Id<Book>>,
     if_match: IfMatch,
     key: IdempotencyKey,
     StrictJson { value: body, raw }: StrictJson<BookPatchBody>,
@@ -141,7 +141,7 @@ pub(super) async fn change_book(
 pub(super) async fn delete_book(
     State(shop): State<Shop>,
     Editor(context): Editor,
-    PathId(book): PathId<Book>,
+    StrictPath(book): StrictPath<Id<Book>>,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Result<Answer, Problem> {

@@ -2,7 +2,6 @@
 
 mod change;
 mod openapi;
-mod path;
 mod reply;
 mod sealed;
 mod words;
@@ -10,14 +9,13 @@ mod words;
 pub(crate) use change::Change;
 pub use openapi::Documentation;
 pub(crate) use openapi::{ReadRefusals, WriteRefusals};
-pub(crate) use path::PathId;
 pub(crate) use reply::{Answer, body_of};
 pub(crate) use sealed::Sealed;
 pub(crate) use words::{
     CurrencyCode, Method, PaymentState, RefundState, RoleName, SagaState, Shipping, Status, Time,
 };
 
-use crate::{Shop, books, dashboard, invariants, orders, users};
+use crate::{Shop, books, dashboard, orders, users};
 use axum::Router;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,7 +29,6 @@ pub fn router(shop: Shop) -> OpenApiRouter {
         .merge(orders::routes())
         .merge(orders::search_routes())
         .merge(dashboard::routes())
-        .merge(invariants::routes())
         .merge(OpenApiRouter::from(Router::new().nest("/api", aliases)))
         .merge(OpenApiRouter::from(users::aliases()))
         .with_state(shop)

@@ -3,7 +3,7 @@
 use super::{body::CancelBody, confirm::untold, read::missing, reply::ChangedReply};
 use crate::{
     Shop,
-    http::{Answer, PathId, WriteRefusals, body_of},
+    http::{Answer, WriteRefusals, body_of},
     shop::{KEEP_REQUESTS, Once},
 };
 use axum::{extract::State, http::StatusCode};
@@ -16,7 +16,7 @@ use commerce_domain::{
     sagas::{Checkout, Refund},
 };
 use gallae_core::{Id, saga::Cause};
-use gallae_http::{AtLeast, IdempotencyKey, Problem, StrictJson, auth::Caller, codes};
+use gallae_http::{AtLeast, IdempotencyKey, Problem, StrictJson, StrictPath, auth::Caller, codes};
 use gallae_ports::{AppendBatch, AppendError, IdempotencyRecord};
 use gallae_runtime::{
     dispatcher::{Request, SendError},
@@ -47,7 +47,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) async fn cancel_order(
     State(shop): State<Shop>,
     caller: Caller,
-    PathId(order): PathId<Order>,
+    StrictPath(order): StrictPath<Id<Order>>,
     key: IdempotencyKey,
     at_least: AtLeast,
     body: Option<StrictJson<CancelBody>>,

@@ -3,7 +3,7 @@
 use super::{body::ConfirmBody, place::saga_end, reply::ChangedReply};
 use crate::{
     Shop, codes,
-    http::{Answer, PathId, WriteRefusals, body_of},
+    http::{Answer, WriteRefusals, body_of},
 };
 use axum::{extract::State, http::StatusCode};
 use commerce_domain::{
@@ -11,7 +11,8 @@ use commerce_domain::{
     payments::{Payment, PaymentStatus},
     sagas::Checkout,
 };
-use gallae_http::{AtLeast, Problem, StrictJson, auth::Operator};
+use gallae_core::Id;
+use gallae_http::{AtLeast, Problem, StrictJson, StrictPath, auth::Operator};
 use gallae_runtime::saga::InterventionError;
 
 /// Confirm a pending order by hand: its checkout is told to go on at once.
@@ -34,7 +35,7 @@ use gallae_runtime::saga::InterventionError;
 pub(super) async fn confirm_order(
     State(shop): State<Shop>,
     Operator(operator): Operator,
-    PathId(order): PathId<Order>,
+    StrictPath(order): StrictPath<Id<Order>>,
     at_least: AtLeast,
     StrictJson { value: ConfirmBody { payment_id }, .. }: StrictJson<ConfirmBody>,
 ) -> Result<Answer, Problem> {
@@ -71,7 +72,7 @@ pub(super) async fn confirm_order(
     answer(order, state.placed().map_or(OrderStatus::Pending, |placed| placed.status))
 }
 
-fn answer(order: gallae_core::Id<Order>, status: OrderStatus) -> Result<Answer, Problem> {
+fn answer(order: Id<Order>, status: OrderStatus) -> Result<Answer, Problem> {
     let pending = status == OrderStatus::Pending;
     let reply = ChangedReply {
         confirm_requested: pending,

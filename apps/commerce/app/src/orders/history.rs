@@ -3,12 +3,12 @@
 use super::read::missing;
 use crate::{
     Shop,
-    http::{PathId, ReadRefusals, Status, Time},
+    http::{ReadRefusals, Status, Time},
 };
 use axum::{Json, extract::State};
 use commerce_domain::orders::{Order, OrderEvent};
-use gallae_core::{EventSet, RecordedEvent, Version};
-use gallae_http::{Problem, auth::Caller};
+use gallae_core::{EventSet, Id, RecordedEvent, Version};
+use gallae_http::{Problem, StrictPath, auth::Caller};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -70,7 +70,7 @@ pub(super) struct HistoryReply {
 pub(super) async fn order_events(
     State(shop): State<Shop>,
     caller: Caller,
-    PathId(order): PathId<Order>,
+    StrictPath(order): StrictPath<Id<Order>>,
 ) -> Result<Json<HistoryReply>, Problem> {
     let stream = order.stream();
     let (mut events, mut after) = (Vec::new(), Version::NONE);

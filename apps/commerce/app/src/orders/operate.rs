@@ -3,7 +3,7 @@
 use super::{body::ShipBody, reply::ChangedReply};
 use crate::{
     Shop,
-    http::{Answer, Change, PathId, WriteRefusals, body_of},
+    http::{Answer, Change, WriteRefusals, body_of},
     shop::KEEP_REQUESTS,
 };
 use axum::{extract::State, http::StatusCode};
@@ -12,7 +12,7 @@ use commerce_domain::orders::{
     commands::{ApproveOrder, DeliverOrder, ShipOrder},
 };
 use gallae_core::{Command, Id};
-use gallae_http::{IdempotencyKey, IfMatch, Problem, StrictJson, auth::Operator};
+use gallae_http::{IdempotencyKey, IfMatch, Problem, StrictJson, StrictPath, auth::Operator};
 use serde_json::json;
 
 /// Let a confirmed order go to the warehouse.
@@ -31,7 +31,7 @@ use serde_json::json;
 pub(super) async fn approve_order(
     State(shop): State<Shop>,
     operator: Operator,
-    PathId(order): PathId<Order>,
+    StrictPath(order): StrictPath<Id<Order>>,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Result<Answer, Problem> {
@@ -56,7 +56,7 @@ pub(super) async fn approve_order(
 pub(super) async fn ship_order(
     State(shop): State<Shop>,
     operator: Operator,
-    PathId(order): PathId<Order>,
+    StrictPath(order): StrictPath<Id<Order>>,
     if_match: IfMatch,
     key: IdempotencyKey,
     StrictJson { value: ShipBody { tracking_number }, .. }: StrictJson<ShipBody>,
@@ -82,7 +82,7 @@ pub(super) async fn ship_order(
 pub(super) async fn deliver_order(
     State(shop): State<Shop>,
     operator: Operator,
-    PathId(order): PathId<Order>,
+    StrictPath(order): StrictPath<Id<Order>>,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Result<Answer, Problem> {

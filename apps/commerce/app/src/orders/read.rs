@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Shop,
-    http::{PathId, ReadRefusals, Sealed},
+    http::{ReadRefusals, Sealed},
 };
 use axum::{Json, extract::State, response::Response};
 use commerce_domain::{
@@ -14,7 +14,9 @@ use commerce_domain::{
     projections::{OrderView, OrderViews},
 };
 use gallae_core::{Id, Position, Projection, Timestamp, Version};
-use gallae_http::{AtLeast, EntityTag, PageParams, Problem, StrictQuery, at_position, auth::Caller, codes};
+use gallae_http::{
+    AtLeast, EntityTag, PageParams, Problem, StrictPath, StrictQuery, at_position, auth::Caller, codes,
+};
 use gallae_ports::Paging;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -143,7 +145,7 @@ fn instant_of(shop: &Shop, text: &str, next_day: bool) -> Option<Timestamp> {
 pub(super) async fn get_order(
     State(shop): State<Shop>,
     caller: Caller,
-    PathId(id): PathId<Order>,
+    StrictPath(id): StrictPath<Id<Order>>,
     at_least: AtLeast,
 ) -> Result<Response, Problem> {
     let (view, position) = view_of(&shop, id, at_least).await?;
