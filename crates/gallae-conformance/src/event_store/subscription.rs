@@ -26,6 +26,25 @@ pub async fn a_subscription_goes_from_history_to_live<H: Harness<Store: EventSto
     assert_dense(&seen, Position::START);
 }
 
+/// An event that is committed just while a reader goes to sleep wakes it: each is appended as soon as the one before was
+/// read, which is when the reader looks for more.
+pub async fn a_subscription_sleeps_through_no_commit<H: Harness<Store: EventStore>>(harness: &H) {
+    const ROUNDS: u64 = 1000;
+    let store = harness.fresh().await;
+    let mut subscription = store.subscribe(Position::START);
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let reader = tokio::spawn(async move {
+        for _ in 0..ROUNDS {
+            tell.send(take(&mut subscription, 1).await[0].position.get()).expect("the writer waits for it");
+        }
+    });
+    for round in 0..ROUNDS {
+        append(&store, write("order-1", exact(round), 1)).await;
+        assert_eq!(within(told.recv()).await, Some(round + 1));
+    }
+    reader.await.unwrap();
+}
+
 /// From the start, from the middle, from the head; all of them go on with the same live events.
 pub async fn a_subscription_starts_anywhere<H: Harness<Store: EventStore>>(harness: &H) {
     let store = harness.fresh().await;
