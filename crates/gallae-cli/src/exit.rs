@@ -50,6 +50,11 @@ impl Failure {
         Self::new(exit, format!("{doing}: {}", chain(error)))
     }
 
+    /// The failure that `error` tells by itself, with everything that caused it.
+    pub fn from_error(exit: Exit, error: &dyn Error) -> Self {
+        Self::new(exit, chain(error))
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

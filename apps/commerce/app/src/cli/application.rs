@@ -1,12 +1,10 @@
 //! The shop, as the verbs of the platform see it.
 
-use super::open;
-use crate::settings::{DEFAULTS, ShopSections, ShopSettings};
+use crate::{Configuration, ConfigurationError, LEDGER_FILE, Node, OpenError};
 use gallae_cli::{Application, Exit, Failure, Opened};
-use gallae_http::auth::Secret;
 use gallae_ports::BoxFuture;
 use gallae_runtime::Roles;
-use gallae_server::config::{ConfigError, Layers, PlatformSettings};
+use gallae_server::config::{ConfigError, Layers};
 
 /// The shop.
 #[derive(Clone, Copy, Debug)]
@@ -14,38 +12,37 @@ pub struct Commerce;
 
 impl Application for Commerce {
     fn settings(&self) -> Result<Layers, ConfigError> {
-        let defaults = format!("{}\n{DEFAULTS}", PlatformSettings::DEFAULTS);
-        Layers::new(&defaults, PlatformSettings::ALIASES, PlatformSettings::SECRETS)
+        Configuration::layers()
     }
 
     fn check(&self, settings: &Layers) -> Result<(), Failure> {
-        read(settings).map(|_| ())
+        configuration(settings).map(|_| ())
     }
 
     fn open(&self, settings: Layers, roles: Roles) -> BoxFuture<'_, Result<Opened, Failure>> {
         Box::pin(async move {
-            let (platform, shop) = read(&settings)?;
-            let token = Secret::random();
-            let drain = platform.drain();
-            let opened = open(platform, shop, roles, &token, None).await?;
-            let close = Box::pin(async move {
-                opened.platform.drain(drain).await;
-            });
-            Ok(Opened { router: opened.router, token: token.reveal().to_owned(), close })
+            let configuration = configuration(&settings)?;
+            let node = Node::open(&configuration, roles, None).map_err(|error| closed(&error))?;
+            let (router, token) = (node.router.clone(), node.operator_token.reveal().to_owned());
+            Ok(Opened { router, token, close: Box::pin(node.close()) })
         })
     }
 
     fn files(&self) -> &'static [&'static str] {
-        &[open::LEDGER, "jwt-secret"]
+        &[LEDGER_FILE, "jwt-secret"]
     }
 }
 
-/// The settings of platform and shop, judged.
-pub(super) fn read(settings: &Layers) -> Result<(PlatformSettings, ShopSettings), Failure> {
-    let platform: PlatformSettings = settings.read()?;
-    platform.check()?;
-    let sections: ShopSections = settings.read()?;
-    let shop = sections.resolve(platform.mode);
-    let shop = shop.map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
-    Ok((platform, shop))
+/// What the shop is told, judged.
+pub(super) fn configuration(settings: &Layers) -> Result<Configuration, Failure> {
+    Configuration::read(settings).map_err(|error| match error {
+        ConfigurationError::Platform(error) => error.into(),
+        other => Failure::new(Exit::Configuration, other.to_string()),
+    })
+}
+
+/// Why the shop is not open. The errors themselves say what to do.
+pub(super) fn closed(error: &OpenError) -> Failure {
+    let exit = if matches!(error, OpenError::Wiring(_)) { Exit::Failed } else { Exit::Unavailable };
+    Failure::from_error(exit, error)
 }

@@ -3,7 +3,6 @@
 mod application;
 mod bench_load;
 mod import;
-mod open;
 mod order;
 mod serve;
 mod trace;
@@ -11,7 +10,6 @@ mod user;
 mod welcome;
 
 pub use application::Commerce;
-pub use open::{OpenShop, open};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use gallae_cli::{

@@ -1,23 +1,16 @@
 //! `serve`: the shop, until it is told to end.
 
-use super::{application, open::open, welcome};
-use crate::imports::import_books;
+use super::{application, welcome};
+use crate::{Node, ServeError, imports::import_books, serve};
 use gallae_cli::{Exit, Failure, verbs::Context};
-use gallae_http::auth::Secret;
-use gallae_runtime::Roles;
 use gallae_server::{
     config::{Layers, Mode},
-    housekeeping,
-    secrets::AdminApiFile,
-    serve::{serve, termination},
-    telemetry,
+    serve::termination,
 };
 use std::{
     future::pending,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
-use tokio::net::TcpListener;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Settings come from built-in defaults, then gallae.toml, then the environment (GALLAE_HTTP__LISTEN,\n\
@@ -45,34 +38,22 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, cx: Context<'_>) -> Result<Exit, Failure> {
-        let (settings, shop) = application::read(&self.settings(cx)?)?;
-        let unready = |error: telemetry::TelemetryError| Failure::because(Exit::Configuration, "no logs", &error);
-        telemetry::log_to_stderr(&settings.log).map_err(unready)?;
-        let metrics = telemetry::collect_metrics().map_err(unready)?;
+        let configuration = application::configuration(&self.settings(cx)?)?;
         let catalogue = self.demo_catalogue.as_deref().map(read_file).transpose()?;
-        // Before the stores are opened: a port that is taken is told at once.
-        let (listener, listening) = listen(settings.http.listen).await?;
-
-        let token = Secret::random();
-        let (mode, drain) = (settings.mode, settings.drain());
-        let directory = settings.data.dir.clone();
-        let opened = open(settings, shop, Roles::ALL, &token, Some(metrics.clone())).await?;
-        let (platform, clock) = (&opened.platform, opened.platform.clock());
-        housekeeping::start(platform.supervisor(), clock, Some(metrics), opened.limits.clone());
-        let word = AdminApiFile::leave(&directory, listening, &token)
-            .map_err(|error| Failure::because(Exit::Unavailable, "the data directory", &error))?;
-        let admin = match mode {
-            Mode::Demo => welcome::first_admin(&opened.shop).await?,
-            Mode::Production => None,
-        };
-        cx.output.note(welcome::words(listening, &directory, mode, admin.as_ref()));
-
-        let catalogue = async {
-            let Some(file) = catalogue else { return };
-            match import_books(platform, &file, &|_| ()).await {
-                Ok(report) => tracing::info!(books = report.books.all(), new = report.books.new, "the catalogue is filled"),
-                Err(error) => tracing::error!(%error, "the catalogue was not filled"),
+        let (mode, directory) = (configuration.platform.mode, configuration.platform.data.dir.clone());
+        let ready = async |node: &Node, listening| {
+            if let Some(file) = &catalogue {
+                fill(node, file).await;
             }
+            let admin = match mode {
+                Mode::Demo => welcome::first_admin(&node.shop).await,
+                Mode::Production => Ok(None),
+            };
+            let admin = admin.unwrap_or_else(|failure| {
+                cx.output.note(failure);
+                None
+            });
+            cx.output.note(welcome::words(listening, &directory, mode, admin.as_ref()));
         };
         let shutdown = async {
             if let Err(error) = termination().await {
@@ -80,13 +61,7 @@ impl Serve {
                 pending::<()>().await;
             }
         };
-        let serving = serve(listener, opened.router, opened.readiness, drain, shutdown);
-        let (served, ()) = tokio::join!(serving, catalogue);
-        drop(word);
-        if !platform.drain(drain).await {
-            tracing::warn!("the background work was cut off; it is taken up at the next start");
-        }
-        served.map_err(|error| Failure::because(Exit::Failed, "the listener failed", &error))?;
+        serve(configuration, ready, shutdown).await.map_err(|error| refused(&error))?;
         cx.output.note("ended; nothing acknowledged was lost");
         Ok(Exit::Done)
     }
@@ -108,14 +83,21 @@ impl Serve {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let refused = |error| {
-        Failure::because(Exit::Unavailable, &format!("{address} cannot be listened on"), &error)
-            .hint("another program may listen there: choose another address with --listen")
-    };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let listening = listener.local_addr().map_err(refused)?;
-    Ok((listener, listening))
+/// Books that are there already stay as they are. A shop without its books is still open.
+async fn fill(node: &Node, file: &[u8]) {
+    match import_books(&node.shop.platform, file, &|_| ()).await {
+        Ok(report) => tracing::info!(books = report.books.all(), new = report.books.new, "the catalogue is filled"),
+        Err(error) => tracing::error!(%error, "the catalogue is not filled; import books goes on where this ended"),
+    }
+}
+
+fn refused(error: &ServeError) -> Failure {
+    match error {
+        ServeError::Open(error) => application::closed(error),
+        ServeError::Telemetry(_) => Failure::from_error(Exit::Configuration, error),
+        ServeError::Listen { .. } | ServeError::Secrets(_) => Failure::from_error(Exit::Unavailable, error),
+        ServeError::Serving(_) => Failure::from_error(Exit::Failed, error),
+    }
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
