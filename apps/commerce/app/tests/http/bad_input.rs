@@ -108,17 +108,14 @@ async fn bodies_that_are_none() {
 async fn headers_and_queries_that_make_no_sense() {
     let api = Api::open().await;
     let token = api.customer("user@example.com").await;
-    let bad_headers = [
-        ("gallae-at-least", "soon"),
-        ("gallae-at-least", "-1"),
-        ("prefer", "wait=long"),
-    ];
+    let bad_headers = [("gallae-at-least", "soon"), ("gallae-at-least", "-1"), ("prefer", "wait=long")];
     for (name, value) in bad_headers {
         let headers = [("authorization", &*bearer(&token)), (name, value)];
         api.send(Method::GET, "/orders", &headers, "").await.refused(400, "INVALID_HEADER");
     }
     // Refused before there is a correlation id that the problem could carry.
-    let unnamed = api.send(Method::GET, "/orders", &[("x-correlation-id", "two words")], "").await.expect(400);
+    let unnamed =
+        api.send(Method::GET, "/orders", &[("x-correlation-id", "two words")], "").await.expect(400);
     assert_eq!(unnamed.json["code"], "INVALID_HEADER");
     let bad_paths = [
         "/orders?page=0",
