@@ -14,8 +14,11 @@ use std::{fmt, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 #[derive(Clone)]
 pub struct RateLimits {
     buckets: Option<Arc<DefaultKeyedRateLimiter<String>>>,
-    caller: Arc<dyn Fn(&Request) -> Option<String> + Send + Sync>,
+    caller: Arc<NameCaller>,
 }
+
+/// Names who asks, if that is known.
+type NameCaller = dyn Fn(&Request) -> Option<String> + Send + Sync;
 
 impl RateLimits {
     /// No limits.

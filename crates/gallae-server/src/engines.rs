@@ -3,20 +3,12 @@
 use gallae_memory::{MemoryBroker, MemoryLocks};
 use gallae_ports::{Clock, Entropy};
 use gallae_runtime::{SystemClock, SystemEntropy};
-use gallae_sqlite::{OpenError, SqliteLog, SqliteOptions, views::SqliteViews};
+pub use gallae_sqlite::OpenError as EnginesError;
+use gallae_sqlite::{SqliteLog, SqliteOptions, views::SqliteViews};
 use std::{path::Path, sync::Arc};
 
 /// Messages of each topic that are held for a slow subscriber.
 const BROKER_CAPACITY: usize = 4_096;
-
-/// Why the engines could not be opened. The error says what to do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EnginesError {
-    /// The log, or the views, all of which can be folded from the log again.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-}
 
 /// The engines of the embedded profile: everything in this process and one folder.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ pub type ErrorPage = (&'static str, &'static str);
 
 /// The pages of codes, from a folder given relative to the crate that calls:
 ///
-/// ```ignore
+/// ```text
 /// const PAGES: &[ErrorPage] = gallae_server::error_pages!("/../../../docs/errors/": DUPLICATE_ORDER, UNKNOWN_PRODUCT);
 /// ```
 #[macro_export]

@@ -3,10 +3,7 @@
 use gallae_memory::MemoryLog;
 use gallae_ports::Entropy;
 use gallae_runtime::{SystemClock, SystemEntropy};
-use gallae_sqlite::{
-    OpenError, SqliteLog, SqliteOptions,
-    views::{self, SqliteViews},
-};
+use gallae_sqlite::{OpenError, SqliteLog, SqliteOptions, views::SqliteViews};
 use std::{fmt, path::Path, sync::Arc};
 
 /// A log that is gone when the process ends: for a first try and for tests.
@@ -28,7 +25,7 @@ impl Embedded {
     ///
     /// # Errors
     /// When another process holds it, it was written by a newer release, or the disk refuses.
-    pub fn open(folder: impl AsRef<Path>) -> Result<Self, EmbeddedError> {
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
         let options = SqliteOptions {
             node: "node-1".to_owned(),
             clock: Arc::new(SystemClock::new()),
@@ -38,18 +35,6 @@ impl Embedded {
         let views = Arc::new(SqliteViews::open(folder)?);
         Ok(Self { log, views })
     }
-}
-
-/// Why a folder could not be opened. What was in it is as it was.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EmbeddedError {
-    /// The log.
-    #[error(transparent)]
-    Log(#[from] OpenError),
-    /// The views.
-    #[error(transparent)]
-    Views(#[from] views::OpenError),
 }
 
 impl fmt::Debug for Embedded {

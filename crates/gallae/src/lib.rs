@@ -54,11 +54,12 @@
 
 mod embedded;
 
-pub use embedded::{Embedded, EmbeddedError, in_memory};
+pub use embedded::{Embedded, in_memory};
 pub use gallae_core as core;
 pub use gallae_ports as ports;
 pub use gallae_runtime as runtime;
 pub use gallae_runtime::{Platform, PlatformBuilder, Roles};
+pub use gallae_sqlite::OpenError;
 pub use serde;
 
 /// What nearly every application names.

@@ -1,9 +1,11 @@
-//! The reference shop: its routes, its payments, its wiring.
+//! The reference shop: its routes, its payments, its wiring, its command line.
 
 pub mod books;
+pub mod cli;
 pub mod codes;
 pub mod dashboard;
 pub mod http;
+pub mod imports;
 pub mod invariants;
 mod node;
 pub mod notifications;

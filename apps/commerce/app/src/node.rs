@@ -1,7 +1,7 @@
 //! The shop as one process: opened from its settings, wired, served, closed.
 
 use crate::{
-    Shop, ShopParts, codes,
+    Shop, ShopParts, codes, imports,
     invariants::ShopInvariants,
     payments::{PaymentGateway, Simulator},
     router,
@@ -338,15 +338,16 @@ fn whole(
     let platform = platform_routes::<PlatformSide>().with_state(PlatformSide { state, tokens });
     let (routes, _) = openapi::publish(router(shop.clone()).merge(platform), &INFO);
     let routes = routes.merge(errors::routes(errors::PAGES.iter().copied(), Arc::clone(&registry)));
-    layers::wrap(
-        routes,
-        layers::LayerParts {
-            settings: settings.clone(),
-            registry,
-            readiness,
-            limits,
-            clock: Arc::clone(&engines.clock),
-            entropy: Arc::clone(&engines.entropy),
-        },
-    )
+    let parts = layers::LayerParts {
+        settings: settings.clone(),
+        registry,
+        readiness,
+        limits,
+        clock: Arc::clone(&engines.clock),
+        entropy: Arc::clone(&engines.entropy),
+    };
+    // Files are larger than requests: their routes pass the same layers under a limit of their own.
+    let mut files = parts.clone();
+    files.settings.http.body_limit = imports::routes::MAX_FILE;
+    layers::wrap(routes, parts).merge(layers::wrap(imports::routes::router(shop.clone()), files))
 }

@@ -16,7 +16,7 @@ const MAX_LIMIT: u32 = 1_000;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct DeadLetterParams {
+pub(super) struct DeadLetterParams {
     /// Only of this projection.
     projection: Option<String>,
     /// Only of this view key.
@@ -29,7 +29,7 @@ pub struct DeadLetterParams {
 /// Parked events in position order.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DeadLetterList {
+pub(super) struct DeadLetterList {
     /// The letters.
     pub dead_letters: Vec<DeadLetterBody>,
 }
@@ -37,7 +37,7 @@ pub struct DeadLetterList {
 /// A parked event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DeadLetterBody {
+pub(super) struct DeadLetterBody {
     /// Whose.
     pub projection: String,
     /// Which view waits for it.
@@ -58,7 +58,7 @@ pub struct DeadLetterBody {
 /// Which parked key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ParkedKey {
+pub(super) struct ParkedKey {
     /// The projection.
     #[schema(min_length = 1, max_length = 255)]
     pub projection: String,
@@ -69,7 +69,7 @@ pub struct ParkedKey {
 
 /// What became of a parked key.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct UnparkedBody {
+pub(super) struct UnparkedBody {
     /// Parked events that are folded now.
     pub applied: u64,
     /// Parked events that were given up.

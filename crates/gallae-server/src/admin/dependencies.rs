@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 /// What this node stands on.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DependencyList {
+pub(super) struct DependencyList {
     /// Each with its answer.
     pub dependencies: Vec<Dependency>,
     /// Figures of the store's connections.

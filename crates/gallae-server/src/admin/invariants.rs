@@ -28,7 +28,7 @@ pub struct InvariantCheck {
 
 /// Every check.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct InvariantReport {
+pub(super) struct InvariantReport {
     /// Whether all hold.
     pub ok: bool,
     /// Each of them.

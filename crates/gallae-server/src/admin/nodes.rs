@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 /// The nodes that this one knows of: itself, and whoever holds a lease.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct NodeList {
+pub(super) struct NodeList {
     /// By name.
     pub nodes: Vec<NodeBody>,
 }
@@ -18,7 +18,7 @@ pub struct NodeList {
 /// A node.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct NodeBody {
+pub(super) struct NodeBody {
     /// Its name.
     pub node: String,
     /// Whether it is the one that answers.
@@ -35,14 +35,14 @@ pub struct NodeBody {
 
 /// Every lease.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LeaseList {
+pub(super) struct LeaseList {
     /// By name.
     pub leases: Vec<LeaseBody>,
 }
 
 /// A lease.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LeaseBody {
+pub(super) struct LeaseBody {
     /// What it is for.
     pub name: String,
     /// Who holds it; absent if it was given back.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// How the relay is doing.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct RelayBody {
+pub(super) struct RelayBody {
     /// `live`, `paused`, `failed` or `standby`.
     pub state: String,
     /// The last event that the broker has acknowledged.

@@ -16,7 +16,7 @@ const MAX_LIMIT: u32 = 500;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct StreamParams {
+pub(super) struct StreamParams {
     /// Only those whose name starts with this, such as `order-`.
     prefix: Option<String>,
     /// Only those after this name: the last one of the page before.
@@ -30,7 +30,7 @@ pub struct StreamParams {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct StreamEventParams {
+pub(super) struct StreamEventParams {
     /// Only those after this version.
     after: Option<u64>,
     /// At most this many.
@@ -40,7 +40,7 @@ pub struct StreamEventParams {
 
 /// Streams by name.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StreamList {
+pub(super) struct StreamList {
     /// The streams.
     pub streams: Vec<StreamBody>,
     /// `after` of the next page, if there may be one.
@@ -49,7 +49,7 @@ pub struct StreamList {
 
 /// A stream.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StreamBody {
+pub(super) struct StreamBody {
     /// Its name.
     pub stream: String,
     /// The version of its last event.
@@ -58,7 +58,7 @@ pub struct StreamBody {
 
 /// Events of one stream.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StreamEvents {
+pub(super) struct StreamEvents {
     /// The stream's name.
     pub stream: String,
     /// The version of its last event.
@@ -71,7 +71,7 @@ pub struct StreamEvents {
 
 /// An aggregate as it stood.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StreamState {
+pub(super) struct StreamState {
     /// The stream's name.
     pub stream: String,
     /// The version it is folded up to.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 /// The background tasks of this node.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TaskList {
+pub(super) struct TaskList {
     /// By name.
     pub tasks: Vec<TaskBody>,
 }
@@ -16,7 +16,7 @@ pub struct TaskList {
 /// A background task.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TaskBody {
+pub(super) struct TaskBody {
     /// Its name.
     pub name: String,
     /// Whether it runs now, rather than waiting for a restart or finished.

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A message that came back.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct RoundTrip {
+pub(super) struct RoundTrip {
     /// `ok`.
     pub status: String,
     /// The same as `status == "ok"`, as older clients ask for it.

@@ -21,7 +21,7 @@ const PREFIX: &str = "probe:";
 /// For how long, and for whom.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct LockRequest {
+pub(super) struct LockRequest {
     /// Milliseconds until the lock runs out.
     #[schema(minimum = 1, maximum = 300000, example = 5000)]
     pub duration: u32,
@@ -33,7 +33,7 @@ pub struct LockRequest {
 /// Whether the lock was granted; being refused is an answer, not an error.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct LockAnswer {
+pub(super) struct LockAnswer {
     /// The lock.
     pub key: String,
     /// Whether it was granted to the one who asked.
@@ -49,7 +49,7 @@ pub struct LockAnswer {
 /// How a lock stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct LockStatus {
+pub(super) struct LockStatus {
     /// The lock.
     pub key: String,
     /// Whether somebody holds it.
@@ -64,7 +64,7 @@ pub struct LockStatus {
 
 /// Whether a lock was taken away.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LockReleased {
+pub(super) struct LockReleased {
     /// The lock.
     pub key: String,
     /// False when nobody held it.
@@ -74,7 +74,7 @@ pub struct LockReleased {
 /// Which flow asks for a saga, and through whom.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct SagaCreationRequest {
+pub(super) struct SagaCreationRequest {
     /// The business flow.
     #[schema(value_type = String, min_length = 1, max_length = 128, pattern = "^[!-~]+$", example = "order-flow-1")]
     pub correlation_id: CorrelationId,
@@ -86,7 +86,7 @@ pub struct SagaCreationRequest {
 /// Whether this request would have created the saga.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SagaCreationAnswer {
+pub(super) struct SagaCreationAnswer {
     /// The business flow.
     pub correlation_id: String,
     /// The only id that the saga of this flow can have.

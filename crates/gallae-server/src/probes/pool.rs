@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 /// Figures of the store's connections.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Pool {
+pub(super) struct Pool {
     /// This node.
     pub node: String,
     /// What the store says of its connections; its members depend on the store.

@@ -63,7 +63,7 @@ pub struct SagaSummary {
 /// A page of instances, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SagaPage {
+pub(super) struct SagaPage {
     /// The instances.
     pub sagas: Vec<SagaSummary>,
     /// How many match in all.
@@ -79,7 +79,7 @@ pub struct SagaPage {
 /// The sagas of one business flow.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct FlowSagas {
+pub(super) struct FlowSagas {
     /// The flow.
     pub correlation_id: String,
     /// The newest saga's id.
@@ -98,7 +98,7 @@ pub struct FlowSagas {
 /// An instance, whole.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SagaDetail {
+pub(super) struct SagaDetail {
     /// In short.
     #[serde(flatten)]
     pub summary: SagaSummary,
@@ -124,7 +124,7 @@ pub struct SagaDetail {
 /// A step of an instance.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct StepBody {
+pub(super) struct StepBody {
     /// Its name.
     pub name: String,
     /// How far it has come, such as `dispatched` or `undone`.
@@ -141,7 +141,7 @@ pub struct StepBody {
 /// Something that an instance waits for.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TimerBody {
+pub(super) struct TimerBody {
     /// Its name, such as `retry:capture`.
     pub timer: String,
     /// What fires.
@@ -154,7 +154,7 @@ pub struct TimerBody {
 /// A call to the outside.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct EffectBody {
+pub(super) struct EffectBody {
     /// The idempotency key that the participant knows it by.
     pub key: String,
     /// The step that made it.
@@ -175,7 +175,7 @@ pub struct EffectBody {
 /// Something that happened to an instance.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct TimelineBody {
+pub(super) struct TimelineBody {
     /// Place in its stream.
     pub version: u64,
     /// Place in the log.

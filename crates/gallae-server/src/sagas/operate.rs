@@ -19,7 +19,7 @@ const MAX_REASON_CHARS: usize = 500;
 /// Why an operator does it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Reason {
+pub(super) struct Reason {
     /// In words; kept with the saga.
     #[schema(min_length = 1, max_length = 500, pattern = "\\S", example = "결제사 장애 복구 확인")]
     pub reason: String,
@@ -28,7 +28,7 @@ pub struct Reason {
 /// Where a saga stands after an intervention.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct InterventionBody {
+pub(super) struct InterventionBody {
     /// The saga.
     #[schema(format = Uuid)]
     pub saga_id: String,

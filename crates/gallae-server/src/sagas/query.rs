@@ -17,7 +17,7 @@ const FLOW_LIMIT: usize = 100;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct SagaParams {
+pub(super) struct SagaParams {
     /// Only in this status, such as STUCK; several are separated by commas.
     #[param(example = "STUCK,PAUSED")]
     status: Option<String>,
@@ -37,7 +37,7 @@ pub struct SagaParams {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ActiveParams {
+pub(super) struct ActiveParams {
     /// From 1.
     #[param(minimum = 1, maximum = 1000000)]
     page: Option<u32>,

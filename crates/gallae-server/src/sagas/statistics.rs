@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 /// The figures of every definition.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SagaStatisticsBody {
+pub(super) struct SagaStatisticsBody {
     /// Instances that have not ended.
     pub active: u64,
     /// Instances that wait for an operator.
@@ -28,7 +28,7 @@ pub struct SagaStatisticsBody {
 /// The figures of one definition.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DefinitionBody {
+pub(super) struct DefinitionBody {
     /// Its name.
     pub definition: String,
     /// Instances by status.
@@ -50,7 +50,7 @@ pub struct DefinitionBody {
 
 /// Compensation in figures.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CompensationBody {
+pub(super) struct CompensationBody {
     /// Being undone.
     pub running: u64,
     /// Undone.
@@ -62,7 +62,7 @@ pub struct CompensationBody {
 /// How long instances took.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DurationsBody {
+pub(super) struct DurationsBody {
     /// Half took at most this long.
     pub median_ms: f64,
     /// All but one in twenty took at most this long.

@@ -19,7 +19,7 @@ const STUCK_AFTER: u32 = 60;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-pub struct ActiveFlowParams {
+pub(super) struct ActiveFlowParams {
     /// Seconds without a move after which a flow counts as stuck.
     #[param(minimum = 1, maximum = 604800, default = 60)]
     stuck_after: Option<u32>,
@@ -34,7 +34,7 @@ pub struct ActiveFlowParams {
 /// A page of flows, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ActiveFlows {
+pub(super) struct ActiveFlows {
     /// The flows.
     pub flows: Vec<ActiveFlow>,
     /// How many there are in all.
@@ -50,7 +50,7 @@ pub struct ActiveFlows {
 /// A flow whose saga has not ended.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ActiveFlow {
+pub(super) struct ActiveFlow {
     /// Its saga.
     #[serde(flatten)]
     pub saga: SagaSummary,

@@ -21,7 +21,7 @@ const MINUTE: i64 = 60 * 1_000_000;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-pub struct DistributionParams {
+pub(super) struct DistributionParams {
     /// So many of the newest events are looked at.
     #[param(minimum = 1, maximum = 10000, default = 1000)]
     events: Option<u32>,
@@ -32,7 +32,7 @@ pub struct DistributionParams {
 /// Which node handled what.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Distribution {
+pub(super) struct Distribution {
     /// Events counted.
     pub total: u64,
     /// The time of the first of them.
@@ -52,7 +52,7 @@ pub struct Distribution {
 /// What one node handled.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct NodeShare {
+pub(super) struct NodeShare {
     /// The node.
     pub node: String,
     /// Events.
@@ -69,7 +69,7 @@ pub struct NodeShare {
 
 /// What the nodes handled in one minute.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct MinuteShare {
+pub(super) struct MinuteShare {
     /// Its beginning.
     #[schema(format = DateTime)]
     pub minute: String,
@@ -82,7 +82,7 @@ pub struct MinuteShare {
 /// One event that was handled.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Handled {
+pub(super) struct Handled {
     /// Place in the log.
     pub position: u64,
     /// The node that handled it.

@@ -19,7 +19,7 @@ const MAX_SCANNED: u64 = 10_000;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-pub struct EventParams {
+pub(super) struct EventParams {
     /// At most this many.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
@@ -32,7 +32,7 @@ pub struct EventParams {
 /// Events in position order.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct EventList {
+pub(super) struct EventList {
     /// The events.
     pub events: Vec<EventBody>,
     /// The last position of the log.

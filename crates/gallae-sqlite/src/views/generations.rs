@@ -49,6 +49,10 @@ impl ProjectionStore for SqliteViews {
     fn switch(&self, shadow: &Slot) -> BoxFuture<'_, Result<(), ApplyError>> {
         let shadow = shadow.clone();
         Box::pin(async move {
+            let index = |shadow: Slot| {
+                self.on_writer("indexing a shadow", move |session| create_missing_index(session, &shadow))
+            };
+            while index(shadow.clone()).await.map_err(ApplyError::Unavailable)? {}
             let switched = self.on_writer("switching a projection", move |session| switch(session, &shadow));
             switched.await.map_err(ApplyError::Unavailable)?
         })
@@ -84,12 +88,14 @@ fn open(session: &mut Session, spec: &ProjectionSpec, replace: bool) -> Result<S
             .execute("INSERT INTO projections (name, live, newest) VALUES (?, 0, 0)", [spec.name])?;
         let projection = session.connection.last_insert_rowid();
         let slot = create(session, projection, spec)?;
+        create_indexes(session, &slot)?;
         make_live(session, projection, slot.generation)?;
         return Ok(session.known(spec.name)?.state(spec.name));
     };
     if standing.revision != spec.revision && replace {
         retire_shadows(session, standing.projection)?;
         let slot = create(session, standing.projection, spec)?;
+        create_indexes(session, &slot)?;
         make_live(session, standing.projection, slot.generation)?;
         retire(session, standing.projection, standing.generation)?;
         return Ok(session.known(spec.name)?.state(spec.name));
@@ -101,6 +107,26 @@ fn open(session: &mut Session, spec: &ProjectionSpec, replace: bool) -> Result<S
         )));
     }
     Ok(standing.state(spec.name))
+}
+
+/// Creates one index that a shadow lacks; says whether there was one. A shadow is filled without: an index is made several
+/// times faster of all rows at once than row by row. One at a time, so that other projections get their turn in between.
+fn create_missing_index(session: &mut Session, shadow: &Slot) -> Result<bool, Trouble> {
+    let Some(new) = session.find(shadow)? else { return Ok(false) };
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = ?";
+    let mut exists = session.connection.prepare_cached(sql)?;
+    for (name, create) in new.tables.indexes() {
+        if exists.query_row([&name], |row| row.get::<_, i64>(0))? == 0 {
+            session.connection.execute_batch(&create)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn create_indexes(session: &mut Session, slot: &Slot) -> Result<(), Trouble> {
+    while create_missing_index(session, slot)? {}
+    Ok(())
 }
 
 fn switch(session: &mut Session, shadow: &Slot) -> Result<Result<(), ApplyError>, Trouble> {
@@ -176,13 +202,15 @@ fn make_live(session: &Session, projection: i64, generation: Generation) -> Resu
     Ok(())
 }
 
-fn retire(session: &Session, projection: i64, generation: u64) -> Result<(), Trouble> {
+fn retire(session: &mut Session, projection: i64, generation: u64) -> Result<(), Trouble> {
+    session.has_retired = true;
     let sql = "UPDATE generations SET retired = 1 WHERE projection = ? AND generation = ?";
     session.connection.execute(sql, (projection, generation as i64))?;
     Ok(())
 }
 
-fn retire_shadows(session: &Session, projection: i64) -> Result<(), Trouble> {
+fn retire_shadows(session: &mut Session, projection: i64) -> Result<(), Trouble> {
+    session.has_retired = true;
     session.connection.execute(
         "UPDATE generations SET retired = 1 WHERE projection = ?1
          AND generation <> (SELECT live FROM projections WHERE id = ?1)",
@@ -199,7 +227,10 @@ pub(super) fn drop_slice(session: &mut Session) -> Result<bool, Trouble> {
     let row = session.connection.prepare_cached(retired)?.query_row((), |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
     });
-    let Some((projection, generation, name, shape)) = row.optional()? else { return Ok(false) };
+    let Some((projection, generation, name, shape)) = row.optional()? else {
+        session.has_retired = false;
+        return Ok(false);
+    };
     let tables = Tables::new(projection, generation as u64, &name, Shape::read(&shape)?);
     let connection = &session.connection;
 

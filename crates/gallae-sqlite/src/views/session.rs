@@ -17,6 +17,8 @@ const REMEMBERED: usize = 64;
 pub(super) struct Session {
     pub(super) connection: Connection,
     tables: HashMap<(i64, u64), Arc<Tables>>,
+    /// Whether there may be retired generations to drop.
+    pub(super) has_retired: bool,
 }
 
 /// A generation that is not retired, as it stands in the current transaction.
@@ -46,7 +48,7 @@ const AT: &str = "SELECT p.id, g.generation, g.revision, g.cursor, p.paused, p.e
 
 impl Session {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, tables: HashMap::new() }
+        Self { connection, tables: HashMap::new(), has_retired: true }
     }
 
     /// Runs `work` between `begin` and a commit; rolls back when either fails.

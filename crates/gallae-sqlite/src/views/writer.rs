@@ -108,7 +108,7 @@ fn commit(session: &mut Session, mut group: Vec<Box<dyn Job>>) {
 /// Drops what is left of retired generations, slice by slice: one at least, so that it ends under load too, and more while
 /// nobody waits. The next start goes on with what is left at the end.
 fn drop_retired(session: &mut Session, jobs: &mpsc::Receiver<Box<dyn Job>>) {
-    loop {
+    while session.has_retired {
         match session.transact(BEGIN, generations::drop_slice) {
             Ok(true) if jobs.is_empty() && !jobs.is_closed() => {}
             Ok(_) => return,

@@ -25,6 +25,7 @@ pub fn router(shop: Shop) -> OpenApiRouter {
     let (aliases, _) = orders::routes().split_for_parts();
     OpenApiRouter::with_openapi(Documentation::openapi())
         .merge(users::routes())
+        .merge(users::operators())
         .merge(books::routes())
         .merge(orders::routes())
         .merge(orders::search_routes())

@@ -57,7 +57,7 @@ async fn expected(history: &[(u8, Move)]) -> (World, Vec<String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_event_counts_once_whichever_call_fails(history in moves(), faults in proptest::collection::vec(1..24_i64, 0..16), splits in proptest::collection::vec(1..10_usize, 1..6)) {
@@ -100,6 +100,36 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test]
+async fn every_single_call_may_fail() {
+    let history = [
+        (0, Move::Added { by: 1 }),
+        (0, Move::Poisoned { by: 2 }),
+        (1, Move::Added { by: 3 }),
+        (0, Move::Added { by: 4 }),
+        (1, Move::Cleared),
+        (1, Move::Added { by: 5 }),
+    ];
+    let (oracle, _) = expected(&history).await;
+    let expected_views = oracle.folded::<Tallies>().await;
+    let mut met = 0;
+    for half in 1..40 {
+        let world = World::new();
+        for (key, event) in &history {
+            world.append(&key.to_string(), event.clone()).await;
+        }
+        world.fuse.light_half(half);
+        if !one_life(&world, world.tallies()).await {
+            met += 1;
+            assert!(one_life(&world, world.tallies()).await);
+        }
+        assert_eq!(world.views(), expected_views, "after a failure at {half}");
+        let letters: Vec<_> = world.letters().await.into_iter().map(|(key, at, _)| (key, at)).collect();
+        assert_eq!(letters, [("0".to_owned(), 2), ("0".to_owned(), 4)], "after a failure at {half}");
+    }
+    assert!((10..39).contains(&met), "the failures reached the end of the work: {met}");
 }
 
 #[tokio::test]

@@ -151,6 +151,22 @@ async fn a_rebuild_frees_keys_whose_fold_was_mended_and_parks_those_that_fail() 
 }
 
 #[tokio::test]
+async fn a_paused_projection_is_rebuilt_to_where_it_stands() {
+    let world = World::new();
+    let (projections, _supervisor) = world.start(vec![world.tallies()]);
+    let stands = world.add("a", 1).await;
+    projections.reached("tallies", stands, SOON).await.unwrap();
+    projections.pause("tallies").await.unwrap();
+    let next = world.add("a", 2).await;
+    let report = projections.rebuild("tallies").await.unwrap();
+    assert_eq!((report.differing, report.position), (0, stands));
+    assert_eq!(world.tally("a").sum, 1);
+    projections.resume("tallies").await.unwrap();
+    projections.reached("tallies", next, SOON).await.unwrap();
+    assert_eq!(world.tally("a").sum, 3);
+}
+
+#[tokio::test]
 async fn a_parked_key_is_left_out_of_a_verification() {
     let world = World::new();
     let (projections, _supervisor) = world.start(vec![world.tallies()]);

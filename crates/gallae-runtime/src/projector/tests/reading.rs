@@ -87,7 +87,7 @@ async fn two_projections_of_one_name_are_refused() {
     let world = World::new();
     let ports = world.ports("n1", SOON);
     let both = vec![world.tallies(), world.tallies()];
-    assert!(projector::start(both, &ports, &world.supervisor()).is_err());
+    assert!(projector::start(both, &ports, &world.supervisor(), true).is_err());
 }
 
 impl World {

@@ -13,10 +13,10 @@ const LEASE: Duration = Duration::from_millis(90);
 async fn one_node_works_and_another_takes_over_under_a_higher_epoch() {
     let world = World::new();
     let (first, second) = (world.supervisor(), world.supervisor());
-    let a = projector::start(vec![world.tallies()], &world.ports("a", LEASE), &first).unwrap();
+    let a = projector::start(vec![world.tallies()], &world.ports("a", LEASE), &first, true).unwrap();
     let position = world.add("a", 1).await;
     a.reached("tallies", position, SOON).await.unwrap();
-    let b = projector::start(vec![world.tallies()], &world.ports("b", LEASE), &second).unwrap();
+    let b = projector::start(vec![world.tallies()], &world.ports("b", LEASE), &second, true).unwrap();
     assert_eq!(b.reached("tallies", position, SOON).await.unwrap(), position, "asks the store");
     assert_eq!(b.status().await.unwrap()[0].state, ProjectionState::Standby);
     assert!(matches!(b.rebuild("tallies").await, Err(OperationError::Elsewhere(_))));

@@ -173,7 +173,7 @@ impl World {
     pub(super) fn start(&self, registrations: Vec<Registration>) -> (Projections, Supervisor) {
         let supervisor = Supervisor::new(Arc::clone(&self.clock));
         let ports = self.ports("n1", Duration::from_secs(10));
-        (projector::start(registrations, &ports, &supervisor).unwrap(), supervisor)
+        (projector::start(registrations, &ports, &supervisor, true).unwrap(), supervisor)
     }
 
     pub(super) fn supervisor(&self) -> Supervisor {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 /// Every projection.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ProjectionList {
+pub(crate) struct ProjectionList {
     /// The last position of the log.
     pub head: u64,
     /// The projections, by name.
@@ -24,7 +24,7 @@ pub struct ProjectionList {
 /// How a projection is doing.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ProjectionBody {
+pub(crate) struct ProjectionBody {
     /// Its name.
     pub name: String,
     /// `views`, `search` or `counters`.
@@ -56,7 +56,7 @@ pub struct ProjectionBody {
 /// One projection and the last report of this node.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ProjectionDetail {
+pub(crate) struct ProjectionDetail {
     /// How it is doing.
     #[serde(flatten)]
     pub projection: ProjectionBody,
@@ -67,7 +67,7 @@ pub struct ProjectionDetail {
 /// How far an operation has come.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ProgressBody {
+pub(crate) struct ProgressBody {
     /// `rebuild`, `verify` or `repair`.
     pub operation: String,
     /// `reading`, `comparing` or `settling`.
@@ -87,7 +87,7 @@ pub struct ProgressBody {
 /// What came of an operation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct OperationReport {
+pub(crate) struct OperationReport {
     /// `rebuilt`, `verified`, `repaired` or `failed`.
     pub outcome: String,
     /// Whether live and recomputed rows were the same.
@@ -116,7 +116,7 @@ pub struct OperationReport {
 
 /// A row that was not what the log says.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DifferenceBody {
+pub(crate) struct DifferenceBody {
     /// The view's key.
     pub key: String,
     /// What was live; absent if the row was missing.
@@ -127,7 +127,7 @@ pub struct DifferenceBody {
 
 /// An operation that has begun.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Accepted {
+pub(super) struct Accepted {
     /// The projection.
     pub projection: String,
     /// `rebuild`, `verify` or `repair`.
@@ -138,7 +138,7 @@ pub struct Accepted {
 
 /// Whether an operation was stopped.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Cancelled {
+pub(crate) struct Cancelled {
     /// The projection.
     pub projection: String,
     /// False when none was running.
@@ -147,7 +147,7 @@ pub struct Cancelled {
 
 /// A catch-up.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Synced {
+pub(crate) struct Synced {
     /// The projection.
     pub projection: String,
     /// Where it stood.
