@@ -20,6 +20,7 @@ pub(super) struct StreamParams {
     /// Only those whose name starts with this, such as `order-`.
     prefix: Option<String>,
     /// Only those after this name: the last one of the page before.
+    #[param(max_length = 255, pattern = "^[!-,.-~]+-[!-~]+$")]
     after: Option<String>,
     /// At most this many.
     #[param(minimum = 1, maximum = 500, default = 50)]
@@ -104,7 +105,7 @@ pub(super) async fn list(
 
 /// The events of a stream, in order.
 #[utoipa::path(get, path = "/admin/streams/{stream}", tag = "Operations", security(("bearer" = [])),
-    params(("stream" = String, Path, description = "The stream, such as order-0190…"), StreamEventParams),
+    params(("stream" = String, Path, description = "The stream, such as order-0190…", max_length = 255, pattern = "^[!-,.-~]+-[!-~]+$"), StreamEventParams),
     responses((status = 200, body = StreamEvents)))]
 pub(super) async fn show(
     State(server): State<PlatformState>,
@@ -130,7 +131,7 @@ pub(super) async fn show(
 
 /// The aggregate of a stream as it stood after one of its versions.
 #[utoipa::path(get, path = "/admin/streams/{stream}/at/{version}", tag = "Operations", security(("bearer" = [])),
-    params(("stream" = String, Path, description = "The stream"), ("version" = u64, Path, description = "From 1", minimum = 1)),
+    params(("stream" = String, Path, description = "The stream", max_length = 255, pattern = "^[!-,.-~]+-[!-~]+$"), ("version" = u64, Path, description = "From 1", minimum = 1)),
     responses((status = 200, body = StreamState)))]
 pub(super) async fn at(
     State(server): State<PlatformState>,

@@ -26,7 +26,12 @@ pub(super) struct LockRequest {
     #[schema(minimum = 1, maximum = 300000, example = 5000)]
     pub duration: u32,
     /// Who wants it.
-    #[schema(min_length = 1, max_length = 64, example = "node-1")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]+$",
+        example = "node-1"
+    )]
     pub node_id: String,
 }
 
@@ -79,7 +84,12 @@ pub(super) struct SagaCreationRequest {
     #[schema(value_type = String, min_length = 1, max_length = 128, pattern = "^[!-~]+$", example = "order-flow-1")]
     pub correlation_id: CorrelationId,
     /// Who asks.
-    #[schema(min_length = 1, max_length = 64, example = "node-1")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]+$",
+        example = "node-1"
+    )]
     pub node_id: String,
 }
 
@@ -107,8 +117,8 @@ pub(super) struct LockKey(String);
 impl FromStr for LockKey {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() || text.len() > MAX_KEY || text.chars().any(char::is_control) {
-            return Err("1 to 200 bytes without control characters");
+        if text.is_empty() || text.chars().count() > MAX_KEY || text.chars().any(char::is_control) {
+            return Err("1 to 200 characters, none of them a control character");
         }
         Ok(Self(text.to_owned()))
     }
@@ -122,7 +132,7 @@ impl LockKey {
 
 /// Tries to take a lock. Of many who try at once, one gets it; the others are told who.
 #[utoipa::path(post, path = "/redis-test/lock/{key}", tag = "Probes", security((), ("bearer" = [])),
-    params(("key" = String, Path, description = "The lock", min_length = 1, max_length = 200)), request_body = LockRequest,
+    params(("key" = String, Path, description = "The lock", min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]+$")), request_body = LockRequest,
     responses((status = 200, body = LockAnswer)))]
 pub(super) async fn lock(
     State(server): State<PlatformState>,
@@ -156,7 +166,7 @@ pub(super) async fn lock(
 
 /// Takes a lock away from whoever holds it.
 #[utoipa::path(delete, path = "/redis-test/lock/{key}", tag = "Probes", security((), ("bearer" = [])),
-    params(("key" = String, Path, description = "The lock", min_length = 1, max_length = 200)),
+    params(("key" = String, Path, description = "The lock", min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]+$")),
     responses((status = 200, body = LockReleased)))]
 pub(super) async fn unlock(
     State(server): State<PlatformState>,
@@ -169,7 +179,7 @@ pub(super) async fn unlock(
 
 /// Who holds a lock, and for how much longer.
 #[utoipa::path(get, path = "/redis-test/lock-status/{key}", tag = "Probes", security((), ("bearer" = [])),
-    params(("key" = String, Path, description = "The lock", min_length = 1, max_length = 200)),
+    params(("key" = String, Path, description = "The lock", min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001F\\u007F-\\u009F]+$")),
     responses((status = 200, body = LockStatus)))]
 pub(super) async fn state(
     State(server): State<PlatformState>,

@@ -141,13 +141,8 @@ impl<S: Send + Sync> FromRequest<S> for GivenReason {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let StrictJson { value: Reason { reason }, .. } = StrictJson::from_request(request, state).await?;
-        if reason.trim().is_empty() || reason.chars().count() > MAX_REASON_CHARS {
-            let detail = "1 to 500 characters that say why";
-            return Err(Problem::new(codes::INVALID_BODY, format!("reason: {detail}. Nothing was changed."))
-                .field("/reason", codes::INVALID_BODY.code, detail));
-        }
-        Ok(Self(reason))
+        let StrictJson { value, .. } = StrictJson::<Reason>::from_request(request, state).await?;
+        Ok(Self(value.check()?))
     }
 }
 
@@ -162,8 +157,19 @@ impl<S: Send + Sync> FromRequest<S> for OptionalReason {
         if no_body {
             return Ok(Self(None));
         }
-        let GivenReason(reason) = GivenReason::from_request(request, state).await?;
-        Ok(Self(Some(reason)))
+        let StrictJson { value, .. } = StrictJson::<Option<Reason>>::from_request(request, state).await?;
+        Ok(Self(value.map(Reason::check).transpose()?))
+    }
+}
+
+impl Reason {
+    fn check(self) -> Result<String, Problem> {
+        if self.reason.trim().is_empty() || self.reason.chars().count() > MAX_REASON_CHARS {
+            let detail = "1 to 500 characters that say why";
+            return Err(Problem::new(codes::INVALID_BODY, format!("reason: {detail}. Nothing was changed."))
+                .field("/reason", codes::INVALID_BODY.code, detail));
+        }
+        Ok(self.reason)
     }
 }
 

@@ -19,7 +19,10 @@ const FLOW_LIMIT: usize = 100;
 #[into_params(parameter_in = Query)]
 pub(super) struct SagaParams {
     /// Only in this status, such as STUCK; several are separated by commas.
-    #[param(example = "STUCK,PAUSED")]
+    #[param(
+        example = "STUCK,PAUSED",
+        pattern = "^((RUNNING|WAITING|PAUSED|COMPENSATING|STUCK|COMPLETED|REJECTED|COMPENSATED|ABANDONED)(,(RUNNING|WAITING|PAUSED|COMPENSATING|STUCK|COMPLETED|REJECTED|COMPENSATED|ABANDONED))*)?$"
+    )]
     status: Option<String>,
     /// Only of this definition.
     definition: Option<String>,

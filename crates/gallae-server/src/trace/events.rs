@@ -60,7 +60,10 @@ pub(super) async fn events(
     let store = &**server.platform.store();
     let head = store.head().await?;
     let (found, next) = match params.after {
-        Some(after) if after >= head.get() => (EventPage::new(), after.min(i64::MAX as u64)),
+        Some(after) if i64::try_from(after).is_err() => {
+            return Err(Problem::new(codes::INVALID_PARAMETER, format!("after: at most {}.", i64::MAX)));
+        }
+        Some(after) if after >= head.get() => (EventPage::new(), after),
         Some(after) => forward(store, after, limit as usize, wanted).await?,
         None => (newest(store, head, limit as usize, wanted).await?, head.get()),
     };

@@ -51,8 +51,9 @@ async fn events_are_listed_from_the_end_or_after_a_position() {
     assert_eq!(flows(&first), ["a"]);
     let next = format!("/trace/events?after={}&limit=1&eventType=ParcelSent", first["nextAfter"]);
     assert_eq!(flows(&server.get_as(BOSS, &next).await.ok()), ["b"]);
-    let beyond = server.get_as(BOSS, "/trace/events?after=18446744073709551615").await.ok();
+    let beyond = server.get_as(BOSS, "/trace/events?after=9223372036854775807").await.ok();
     assert_eq!(beyond["events"], json!([]));
+    server.get_as(BOSS, "/trace/events?after=9223372036854775808").await.problem(codes::INVALID_PARAMETER);
     server.get_as(BOSS, "/trace/events?limit=501").await.problem(codes::INVALID_PARAMETER);
 }
 
