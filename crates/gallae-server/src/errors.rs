@@ -87,3 +87,20 @@ fn render(markdown: &str, headers: &HeaderMap) -> Response {
     );
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[tokio::test]
+    async fn a_browser_never_takes_a_page_for_markup() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/html,*/*;q=0.8"));
+        let reply = render("# A <b>\n\n<script>alert(1)</script> &amp;", &headers);
+        let body = axum::body::to_bytes(reply.into_body(), usize::MAX).await.unwrap();
+        let html = String::from_utf8(body.to_vec()).unwrap();
+        assert!(!html.contains("<script>") && !html.contains("<b>"), "{html}");
+        assert!(html.contains("&lt;script&gt;") && html.contains("&amp;amp;"), "{html}");
+    }
+}

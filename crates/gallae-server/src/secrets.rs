@@ -168,6 +168,24 @@ mod tests {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
+    fn settings(directory: &Path, mode: &str) -> PlatformSettings {
+        let layers = crate::config::Layers::new(PlatformSettings::DEFAULTS, &[], &[]).unwrap();
+        let layers = layers.flag("--data-dir", "data.dir", &directory.display().to_string()).unwrap();
+        layers.flag("--mode", "mode", mode).unwrap().read().unwrap()
+    }
+
+    #[test]
+    fn demo_mode_makes_one_secret_and_keeps_it_and_production_makes_none() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(jwt_secret(&settings(directory.path(), "production")), Err(SecretError::Missing)));
+        let demo = settings(directory.path(), "demo");
+        let made = jwt_secret(&demo).unwrap();
+        assert_eq!((made.reveal().len(), mode_of(&directory.path().join(JWT_FILE))), (64, 0o600));
+        assert_eq!(jwt_secret(&demo).unwrap(), made);
+        fs::write(directory.path().join(JWT_FILE), "short").unwrap();
+        assert!(matches!(jwt_secret(&demo), Err(SecretError::Damaged { .. })));
+    }
+
     #[test]
     fn the_admin_api_is_found_while_its_server_runs_and_by_its_user_alone() {
         let directory = tempfile::tempdir().unwrap();

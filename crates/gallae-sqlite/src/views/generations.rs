@@ -219,9 +219,9 @@ fn retire_shadows(session: &mut Session, projection: i64) -> Result<(), Trouble>
     Ok(())
 }
 
-/// Drops a bounded part of a retired generation; says whether there may be more. Dropping a large table at once would hold
-/// up every projection for seconds.
-pub(super) fn drop_slice(session: &mut Session) -> Result<bool, Trouble> {
+/// Drops a bounded part of a retired generation, if there is one. Dropping a large table at once would hold up every
+/// projection for seconds.
+pub(super) fn drop_slice(session: &mut Session) -> Result<(), Trouble> {
     let retired = "SELECT g.projection, g.generation, p.name, g.shape
          FROM generations g JOIN projections p ON p.id = g.projection WHERE g.retired LIMIT 1";
     let row = session.connection.prepare_cached(retired)?.query_row((), |row| {
@@ -229,7 +229,7 @@ pub(super) fn drop_slice(session: &mut Session) -> Result<bool, Trouble> {
     });
     let Some((projection, generation, name, shape)) = row.optional()? else {
         session.has_retired = false;
-        return Ok(false);
+        return Ok(());
     };
     let tables = Tables::new(projection, generation as u64, &name, Shape::read(&shape)?);
     let connection = &session.connection;
@@ -238,17 +238,17 @@ pub(super) fn drop_slice(session: &mut Session) -> Result<bool, Trouble> {
     let index = connection.query_row(index, [&tables.documents], |row| row.get::<_, String>(0)).optional()?;
     if let Some(index) = index {
         connection.execute_batch(&format!("DROP INDEX {index}"))?;
-        return Ok(true);
+        return Ok(());
     }
     let documents = &tables.documents;
     let slice = format!("DELETE FROM {documents} WHERE id IN (SELECT id FROM {documents} LIMIT {SLICE})");
     if connection.execute(&slice, ())? == SLICE {
-        return Ok(true);
+        return Ok(());
     }
     for table in [Some(documents), tables.words.as_ref(), tables.counters.as_ref()].into_iter().flatten() {
         connection.execute_batch(&format!("DROP TABLE {table}"))?;
     }
     let sql = "DELETE FROM generations WHERE projection = ? AND generation = ?";
     connection.execute(sql, (projection, generation))?;
-    Ok(true)
+    Ok(())
 }
