@@ -4,6 +4,9 @@ use comfy_table::{CellAlignment, ContentArrangement, presets};
 use serde_json::Value;
 use std::fmt;
 
+/// Most characters of a cell; `--json` has all of them.
+const LONGEST: usize = 120;
+
 /// A table with a header.
 pub struct Table {
     table: comfy_table::Table,
@@ -15,7 +18,7 @@ impl Table {
     pub fn new<const N: usize>(columns: [&str; N]) -> Self {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
-        // Nothing is wrapped or cut: what is printed can be copied.
+        // Lines are never wrapped: what is printed can be copied.
         table.set_content_arrangement(ContentArrangement::Disabled);
         table.force_no_tty();
         table.set_header(columns.map(str::to_owned).to_vec());
@@ -94,9 +97,16 @@ pub fn short_time(text: &str) -> String {
     }
 }
 
-/// What people typed may hold line feeds and control characters; a cell has one line.
+/// What people typed may be long, and hold line feeds or marks that turn the direction of writing; a cell has one line.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let unruly = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut line: String = text.chars().take(LONGEST).map(|c| if unruly(c) { ' ' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 #[cfg(test)]
@@ -129,6 +139,9 @@ mod tests {
     fn cells_show_what_is_there_and_a_dash_for_what_is_not() {
         let json = json!({"n": -16985, "f": 0.25, "t": "a\nb", "b": true, "none": null});
         assert_eq!(["/n", "/f", "/t", "/b", "/none", "/x"].map(|at| cell(&json, at)), ["-16,985", "0.2", "a b", "yes", "-", "-"]);
+        let long = cell(&json!("가".repeat(200)), "");
+        assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST + 1, true));
+        assert_eq!(cell(&json!("a\u{202e}b"), ""), "a b");
         assert_eq!(short_time("2026-01-31T09:30:00.123456Z"), "2026-01-31 09:30:00");
         assert_eq!(short_time("yesterday"), "yesterday");
     }

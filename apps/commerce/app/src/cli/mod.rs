@@ -23,7 +23,6 @@ use std::process::ExitCode;
 #[command(
     name = "commerce",
     version,
-    propagate_version = true,
     after_help = "Examples:\n  \
 {bin} serve                            start the shop on 127.0.0.1:3000, data in .gallae\n  \
 {bin} import orders                    a week of real orders, into the running shop\n  \
