@@ -1,7 +1,7 @@
 //! The command line: which workloads, how long, where the data goes, how the results are shown.
 
 use crate::{
-    Failure, append, history,
+    Failure, append, history, http,
     machine::Machine,
     rebuild, replay,
     report::{Report, Results},
@@ -9,6 +9,7 @@ use crate::{
 };
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -34,8 +35,17 @@ enum Workload {
     Rebuild,
     /// Time to ready with a log of events
     Start,
+    /// Orders over HTTP: the shop, and a handler that does nothing
+    Orders,
     /// All of them
     All,
+    /// Serves the handler that does nothing, for `orders`
+    #[command(hide = true)]
+    Bare {
+        /// Where to listen
+        #[arg(long)]
+        listen: SocketAddr,
+    },
 }
 
 /// What every workload may be told.
@@ -53,6 +63,12 @@ pub(crate) struct Options {
     /// Where the data goes: on the disk that is to be measured
     #[arg(long, global = true, default_value = "target/bench")]
     pub(crate) directory: PathBuf,
+    /// Seconds that a server is loaded for in a turn
+    #[arg(long, global = true, default_value_t = 10)]
+    pub(crate) load_seconds: u32,
+    /// The shop's binary, optimised
+    #[arg(long, global = true, value_name = "FILE", default_value = "target/release/commerce")]
+    commerce: PathBuf,
     /// Print JSON instead of tables
     #[arg(long, global = true)]
     json: bool,
@@ -67,6 +83,17 @@ impl Options {
         Duration::from_secs_f64(self.seconds)
     }
 
+    /// The shop's binary, wherever it is started from.
+    pub(crate) fn commerce(&self) -> Result<PathBuf, Failure> {
+        let missing = |error| {
+            format!(
+                "{} cannot be found: {error}; build it or name it with --commerce",
+                self.commerce.display()
+            )
+        };
+        Ok(self.commerce.canonicalize().map_err(missing)?)
+    }
+
     /// A folder that is gone afterwards.
     pub(crate) fn folder(&self) -> Result<TempDir, Failure> {
         Ok(tempfile::Builder::new().prefix("run-").tempdir_in(&self.directory)?)
@@ -76,8 +103,11 @@ impl Options {
 /// Runs what was asked for and shows the results.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { workload, options } = arguments;
-    fs::create_dir_all(&options.directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Workload::Bare { listen } = workload {
+        return runtime.block_on(http::bare::serve(*listen));
+    }
+    fs::create_dir_all(&options.directory)?;
     let mut machine = Machine::look(&options.directory)?;
     let reports = reports(*workload, options, &runtime)?;
     machine.look_again()?;
@@ -95,6 +125,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn reports(workload: Workload, options: &Options, runtime: &Runtime) -> Result<Vec<Report>, Failure> {
     let wanted = |one| workload == one || workload == Workload::All;
+    if wanted(Workload::Orders) {
+        // Rather now than after the other workloads.
+        options.commerce()?;
+    }
     let mut reports = Vec::new();
     if wanted(Workload::Append) {
         reports.push(append::measure(options, runtime)?);
@@ -104,6 +138,9 @@ fn reports(workload: Workload, options: &Options, runtime: &Runtime) -> Result<V
         eprintln!("writing {} events", options.events);
         runtime.block_on(history::write(folder.path(), options.events))?;
         reports.extend(of_history(workload, options, runtime, folder.path())?);
+    }
+    if wanted(Workload::Orders) {
+        reports.push(http::measure(options)?);
     }
     Ok(reports)
 }

@@ -121,7 +121,7 @@ fn filesystem(directory: &Path) -> Result<String, Failure> {
 
 fn probe_sync(path: &Path) -> Result<(u64, u64), Failure> {
     let mut file = File::create(path)?;
-    let mut micros = Histogram::<u64>::new(3)?;
+    let mut micros = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
     for _ in 0..PROBES {
         let began = Instant::now();
         file.write_all(&[7; PROBE_BYTES])?;

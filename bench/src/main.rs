@@ -8,6 +8,7 @@
 mod append;
 mod cli;
 mod history;
+mod http;
 mod machine;
 mod measure;
 mod rebuild;

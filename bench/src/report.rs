@@ -52,6 +52,16 @@ impl Bound {
         }
     }
 
+    /// At least `wanted` of a unit.
+    pub(crate) fn at_least(what: impl Into<String>, wanted: f64, measured: f64, unit: &str) -> Self {
+        Self {
+            what: what.into(),
+            wanted: format!("≥ {wanted} {unit}"),
+            measured: format!("{measured:.1} {unit}"),
+            met: measured >= wanted,
+        }
+    }
+
     /// At most `wanted` of a unit.
     pub(crate) fn at_most(what: impl Into<String>, wanted: f64, measured: f64, unit: &str) -> Self {
         Self {

@@ -20,8 +20,13 @@ use uuid::Uuid;
 /// After this many events an appender begins a new stream.
 pub(super) const EVENTS_PER_STREAM: u64 = 10;
 
-/// Before the clock runs, so that files exist and caches are filled.
-const WARM_UP: Duration = Duration::from_millis(300);
+/// Appends before the clock runs, by as many appenders as there can be: logs that are written round have gone round, and
+/// every engine has done some of the work that it puts off.
+pub(super) const WARM_UP: u64 = 60_000;
+const WARM_UP_APPENDERS: usize = 512;
+
+/// Between the warm-up and the clock, with the load that is measured.
+const SETTLES: Duration = Duration::from_millis(300);
 
 /// One event of a stream.
 #[derive(Clone, Debug)]
@@ -55,21 +60,21 @@ struct Shared {
     over: AtomicBool,
 }
 
+type Appenders = JoinSet<Result<Histogram<u64>, Failure>>;
+
 impl Load {
     /// Runs the appenders against `target`.
     pub(super) async fn on(self, target: impl Target) -> Result<Sample, Failure> {
-        let (target, shared) = (Arc::new(target), Arc::new(Shared::default()));
-        let mut appenders = JoinSet::new();
-        for _ in 0..self.appenders {
-            appenders.spawn(appender(Arc::clone(&target), Arc::clone(&shared)));
-        }
-        tokio::time::sleep(WARM_UP).await;
+        let target = Arc::new(target);
+        warm_up(&target).await?;
+        let (mut appenders, shared) = appenders(&target, self.appenders);
+        tokio::time::sleep(SETTLES).await;
         shared.counting.store(true, Ordering::Relaxed);
         let (before, meter) = (shared.acknowledged.load(Ordering::Relaxed), Meter::start());
         tokio::time::sleep(self.lasts).await;
         let mut sample = meter.sample(shared.acknowledged.load(Ordering::Relaxed) - before);
         shared.over.store(true, Ordering::Relaxed);
-        let mut micros = Histogram::<u64>::new(3)?;
+        let mut micros = latencies()?;
         while let Some(appender) = appenders.join_next().await {
             micros.add(appender??)?;
         }
@@ -79,8 +84,35 @@ impl Load {
     }
 }
 
+fn appenders(target: &Arc<impl Target>, count: usize) -> (Appenders, Arc<Shared>) {
+    let (mut appenders, shared) = (JoinSet::new(), Arc::new(Shared::default()));
+    for _ in 0..count {
+        appenders.spawn(appender(Arc::clone(target), Arc::clone(&shared)));
+    }
+    (appenders, shared)
+}
+
+async fn warm_up(target: &Arc<impl Target>) -> Result<(), Failure> {
+    let (mut appenders, shared) = appenders(target, WARM_UP_APPENDERS);
+    while shared.acknowledged.load(Ordering::Relaxed) < WARM_UP {
+        tokio::select! {
+            Some(ended) = appenders.join_next() => drop(ended??),
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+        }
+    }
+    shared.over.store(true, Ordering::Relaxed);
+    while let Some(ended) = appenders.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+fn latencies() -> Result<Histogram<u64>, Failure> {
+    Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
+}
+
 async fn appender(target: Arc<impl Target>, shared: Arc<Shared>) -> Result<Histogram<u64>, Failure> {
-    let mut micros = Histogram::new(3)?;
+    let mut micros = latencies()?;
     let payload = Bytes::from_static(payload().as_bytes());
     loop {
         let stream = StreamId::of("order", Uuid::now_v7());

@@ -79,6 +79,10 @@ fn conditions() -> Vec<String> {
         "Every side: tasks on one runtime append to one thread that writes, which takes all that waits, 2,000 at most, into one \
          commit, and never waits for more."
             .into(),
+        format!(
+            "Before the clock runs {} appends were made by 512 appenders, so that no side still grows its journal for the first time.",
+            load::WARM_UP
+        ),
         "gallae-sqlite: through the EventStore port, with its checks for retries, its index over correlations and the publication \
          to readers. WAL, synchronous=FULL, pages of 8 KiB, cache 16 MiB, no memory map."
             .into(),
