@@ -2,7 +2,7 @@
 //!
 //! An adapter says how to make a fresh store and names the suites of the ports it serves:
 //!
-//! ```ignore
+//! ```text
 //! struct Sqlite;
 //!
 //! impl gallae_conformance::Harness for Sqlite {
