@@ -11,10 +11,15 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use serde_json::Value;
 use std::{fmt, net::SocketAddr, time::Duration};
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long an application that was just opened may take to begin its background work: a lease may have to run out.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often it is asked meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Speaks to one application as an operator. Cheap to clone.
 #[derive(Clone)]
@@ -91,7 +96,7 @@ impl Client {
     /// The problem that the server answers, or that it cannot be reached.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, Failure> {
         let body = body.map(|body| ("application/json", Bytes::from(body.to_string())));
-        self.ask(method, path, body, None).await?.or_problem().await
+        self.answered(method, path, body, None).await
     }
 
     /// Sends a file and reads what the server says on the way, line by line.
@@ -99,8 +104,7 @@ impl Client {
     /// # Errors
     /// The problem that the server answers, or that it cannot be reached.
     pub async fn upload(&self, path: &str, content_type: &str, file: Bytes) -> Result<Lines, Failure> {
-        let reply =
-            self.ask(Method::POST, path, Some((content_type, file)), None).await?.or_problem().await?;
+        let reply = self.answered(Method::POST, path, Some((content_type, file)), None).await?;
         Ok(Lines::new(reply.body))
     }
 
@@ -109,8 +113,31 @@ impl Client {
     /// # Errors
     /// The problem that the server answers, or that it cannot be reached.
     pub async fn follow(&self, path: &str) -> Result<Frames, Failure> {
-        let reply = self.ask(Method::GET, path, None, Some("text/event-stream")).await?.or_problem().await?;
+        let reply = self.answered(Method::GET, path, None, Some("text/event-stream")).await?;
         Ok(Frames::new(Lines::new(reply.body)))
+    }
+
+    /// Asks, and again for a while where the application was opened for this client just now and is not ready yet.
+    async fn answered(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Bytes)>,
+        accept: Option<&str>,
+    ) -> Result<Reply, Failure> {
+        let began = Instant::now();
+        loop {
+            let reply = self.ask(method.clone(), path, body.clone(), accept).await?;
+            if reply.status.is_success() {
+                return Ok(reply);
+            }
+            let status = reply.status;
+            let problem = reply.json().await.unwrap_or(Value::Null);
+            if !(self.is_in_process() && is_not_ready(status, &problem)) || began.elapsed() > PATIENCE {
+                return Err(refusal(status, &problem));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     async fn ask(
@@ -208,15 +235,12 @@ impl Reply {
         };
         serde_json::from_slice(&body).map_err(other)
     }
+}
 
-    async fn or_problem(self) -> Result<Self, Failure> {
-        if self.status.is_success() {
-            return Ok(self);
-        }
-        let status = self.status;
-        let problem = self.json().await.unwrap_or(Value::Null);
-        Err(refusal(status, &problem))
-    }
+/// Whether a refusal, with which nothing was written, may only mean that leases are still being taken.
+fn is_not_ready(status: StatusCode, problem: &Value) -> bool {
+    let unavailable = status == StatusCode::SERVICE_UNAVAILABLE && problem["written"] != "unknown";
+    unavailable || problem["code"] == "PROJECTION_ELSEWHERE"
 }
 
 /// A problem in the words of the server.
@@ -268,6 +292,7 @@ mod tests {
     use super::*;
     use axum::{Json, routing::get};
     use serde_json::json;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn segments_and_queries_are_escaped() {
@@ -295,6 +320,21 @@ mod tests {
             (failure.to_string().as_str(), failure.exit()),
             ("error: It is busy (PROJECTION_BUSY)", Exit::Failed)
         );
+    }
+
+    #[tokio::test]
+    async fn an_application_that_was_just_opened_is_asked_again_until_it_is_ready() {
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        let slow = async || match ASKED.fetch_add(1, Ordering::Relaxed) {
+            0 => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"code": "SAGAS_NOT_RUNNING"}))),
+            1 => (StatusCode::CONFLICT, Json(json!({"code": "PROJECTION_ELSEWHERE"}))),
+            _ => (StatusCode::OK, Json(json!({}))),
+        };
+        let client = Client::in_process(Router::new().route("/x", get(slow)), "t");
+        client.get("/x").await.unwrap();
+        assert_eq!(ASKED.load(Ordering::Relaxed), 3);
+        let unknown = json!({"written": "unknown"});
+        assert!(!is_not_ready(StatusCode::SERVICE_UNAVAILABLE, &unknown), "it may have been written");
     }
 
     #[tokio::test]

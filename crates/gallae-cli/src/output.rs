@@ -1,6 +1,6 @@
 //! Where words go: data to standard output, everything else to standard error.
 
-use crate::Failure;
+use crate::{Exit, Failure};
 use serde_json::Value;
 use std::{
     fmt,
@@ -73,7 +73,11 @@ impl Output {
     fn line(&self, text: &str) -> Result<(), Failure> {
         let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
         let written = writeln!(data, "{}", text.trim_end_matches('\n')).and_then(|()| data.flush());
-        written.map_err(|error| Failure::failed(format!("standard output cannot be written: {error}")))
+        written.map_err(|error| match error.kind() {
+            // Whoever read has read enough, such as `head`: that is an end, not an error.
+            io::ErrorKind::BrokenPipe => Failure::new(Exit::Done, "nobody reads on"),
+            _ => Failure::failed(format!("standard output cannot be written: {error}")),
+        })
     }
 }
 

@@ -95,7 +95,9 @@ pub fn run() -> ExitCode {
         Err(error) => Err(Failure::because(Exit::Failed, "this machine gives no threads", &error)),
     };
     done.unwrap_or_else(|failure| {
-        output.note(&failure);
+        if failure.exit() != Exit::Done {
+            output.note(&failure);
+        }
         failure.exit()
     })
     .into()

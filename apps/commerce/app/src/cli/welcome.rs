@@ -2,7 +2,7 @@
 
 use crate::{
     Shop,
-    users::{NewUser, RegisterError, register},
+    users::{NewUser, RegisterError, id_of, register},
 };
 use commerce_domain::users::{Email, Profile, Role};
 use gallae_cli::{Exit, Failure};
@@ -26,6 +26,10 @@ pub(super) async fn first_admin(shop: &Shop) -> Result<Option<Login>, Failure> {
         Failure::because(Exit::Failed, "the first operator could not be made", error)
     };
     let email: Email = ADMIN.parse().map_err(|error| failed(&error))?;
+    // Asked first: a password takes long to hash, and only the first start needs one.
+    if id_of(shop, &email).await.map_err(|fault| failed(&fault))?.is_some() {
+        return Ok(None);
+    }
     let password = Secret::random_password();
     let profile = Profile { email: email.clone(), first_name: "Admin".to_owned(), last_name: String::new() };
     let new = NewUser { profile, password: password.reveal().to_owned(), role: Role::Admin };
