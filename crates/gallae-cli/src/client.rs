@@ -45,7 +45,8 @@ impl Client {
     /// When this machine cannot make connections at all.
     pub fn network(base: &str, token: impl Into<String>) -> Result<Self, Failure> {
         let http = reqwest::Client::builder().connect_timeout(CONNECT).no_proxy().build();
-        let http = http.map_err(|error| Failure::because(Exit::Unavailable, "no connection can be made", &error))?;
+        let http =
+            http.map_err(|error| Failure::because(Exit::Unavailable, "no connection can be made", &error))?;
         let base = base.trim_end_matches('/').to_owned();
         Ok(Self { transport: Transport::Network { http, base }, token: token.into() })
     }
@@ -98,7 +99,8 @@ impl Client {
     /// # Errors
     /// The problem that the server answers, or that it cannot be reached.
     pub async fn upload(&self, path: &str, content_type: &str, file: Bytes) -> Result<Lines, Failure> {
-        let reply = self.ask(Method::POST, path, Some((content_type, file)), None).await?.or_problem().await?;
+        let reply =
+            self.ask(Method::POST, path, Some((content_type, file)), None).await?.or_problem().await?;
         Ok(Lines::new(reply.body))
     }
 
@@ -154,7 +156,11 @@ async fn network(
     })?;
     let (status, headers) = (reply.status(), reply.headers().clone());
     let broken = |error: reqwest::Error| {
-        Failure::because(Exit::Unavailable, "the connection broke in the middle of the answer", &error.without_url())
+        Failure::because(
+            Exit::Unavailable,
+            "the connection broke in the middle of the answer",
+            &error.without_url(),
+        )
     };
     Ok(Reply { status, headers, body: reply.bytes_stream().map_err(broken).boxed() })
 }
@@ -174,8 +180,13 @@ async fn in_process(
     request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 0))));
     let Ok(reply) = router.oneshot(request).await;
     let (parts, body) = reply.into_parts();
-    let broken = |error: axum::Error| Failure::because(Exit::Failed, "the answer ended in the middle", &error);
-    Ok(Reply { status: parts.status, headers: parts.headers, body: body.into_data_stream().map_err(broken).boxed() })
+    let broken =
+        |error: axum::Error| Failure::because(Exit::Failed, "the answer ended in the middle", &error);
+    Ok(Reply {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.into_data_stream().map_err(broken).boxed(),
+    })
 }
 
 impl Reply {
@@ -192,7 +203,9 @@ impl Reply {
         if body.is_empty() {
             return Ok(Value::Null);
         }
-        let other = |error: serde_json::Error| Failure::because(Exit::Failed, "the answer is not JSON: is this our server?", &error);
+        let other = |error: serde_json::Error| {
+            Failure::because(Exit::Failed, "the answer is not JSON: is this our server?", &error)
+        };
         serde_json::from_slice(&body).map_err(other)
     }
 
@@ -209,7 +222,8 @@ impl Reply {
 /// A problem in the words of the server.
 fn refusal(status: StatusCode, problem: &Value) -> Failure {
     let text = |name: &str| problem.get(name).and_then(Value::as_str).map(str::to_owned);
-    let told = text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("the server answered {status}"));
+    let told =
+        text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("the server answered {status}"));
     let code = text("code").map(|code| format!(" ({code})")).unwrap_or_default();
     let exit = if status == StatusCode::SERVICE_UNAVAILABLE { Exit::Unavailable } else { Exit::Failed };
     let failure = Failure::new(exit, format!("{}{code}", told.trim_end_matches('.')));
@@ -230,7 +244,8 @@ pub fn segment(text: &str) -> String {
 
 /// A query string of the parameters that are there; empty if none is.
 pub fn query(parameters: &[(&str, Option<String>)]) -> String {
-    let present = parameters.iter().filter_map(|(name, value)| Some(format!("{name}={}", segment(value.as_deref()?))));
+    let present =
+        parameters.iter().filter_map(|(name, value)| Some(format!("{name}={}", segment(value.as_deref()?))));
     let joined: Vec<_> = present.collect();
     if joined.is_empty() { String::new() } else { format!("?{}", joined.join("&")) }
 }
@@ -263,7 +278,8 @@ mod tests {
 
     #[tokio::test]
     async fn routes_in_this_process_are_called_as_an_operator() {
-        let echo = async |headers: HeaderMap| Json(json!({"by": headers["authorization"].to_str().unwrap_or("")}));
+        let echo =
+            async |headers: HeaderMap| Json(json!({"by": headers["authorization"].to_str().unwrap_or("")}));
         let client = Client::in_process(Router::new().route("/x", get(echo)), "t0ken");
         assert_eq!(client.get("/x").await.unwrap(), json!({"by": "Bearer t0ken"}));
         assert!(!format!("{client:?}").contains("t0ken"));
@@ -271,10 +287,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_is_told_in_the_words_of_the_server() {
-        let problem = (StatusCode::CONFLICT, Json(json!({"detail": "It is busy.", "code": "PROJECTION_BUSY"})));
+        let problem =
+            (StatusCode::CONFLICT, Json(json!({"detail": "It is busy.", "code": "PROJECTION_BUSY"})));
         let client = Client::in_process(Router::new().route("/x", get(async || problem)), "t");
         let failure = client.get("/x").await.unwrap_err();
-        assert_eq!((failure.to_string().as_str(), failure.exit()), ("error: It is busy (PROJECTION_BUSY)", Exit::Failed));
+        assert_eq!(
+            (failure.to_string().as_str(), failure.exit()),
+            ("error: It is busy (PROJECTION_BUSY)", Exit::Failed)
+        );
     }
 
     #[tokio::test]

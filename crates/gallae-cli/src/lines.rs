@@ -131,10 +131,14 @@ mod tests {
 
     #[tokio::test]
     async fn events_are_read_with_their_names() {
-        let mut frames = Frames::new(lines(&[b": hello\n\nevent: progress\ndata: {\"done\":", b"1}\n\ndata: x\n\n"]));
+        let mut frames =
+            Frames::new(lines(&[b": hello\n\nevent: progress\ndata: {\"done\":", b"1}\n\ndata: x\n\n"]));
         let first = frames.next().await.unwrap().unwrap();
         assert_eq!((first.event.as_str(), first.data), ("progress", json!({"done": 1})));
-        assert_eq!(frames.next().await.unwrap().unwrap(), Frame { event: "message".into(), data: Value::Null });
+        assert_eq!(
+            frames.next().await.unwrap().unwrap(),
+            Frame { event: "message".into(), data: Value::Null }
+        );
         assert_eq!(frames.next().await.unwrap(), None);
     }
 }

@@ -12,7 +12,8 @@ pub struct Bar {
 impl Bar {
     /// A bar that counts `unit`, labelled with what is being done.
     pub fn new(output: &Output, label: impl Into<String>, unit: &str) -> Self {
-        let target = if output.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target =
+            if output.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let template = format!(
             "{{msg:<24}} {{bar:30}} {{human_pos}}/{{human_len}} {unit} {{percent:>3}} %  {{per_sec}}  {{eta}} left"
@@ -70,7 +71,8 @@ mod tests {
 
     #[test]
     fn durations_are_told_in_the_unit_that_fits() {
-        let told = [950, 12_400, 3_200_000, 245_000_000].map(|micros| human_duration(Duration::from_micros(micros)));
+        let told =
+            [950, 12_400, 3_200_000, 245_000_000].map(|micros| human_duration(Duration::from_micros(micros)));
         assert_eq!(told, ["950 µs", "12.4 ms", "3.2 s", "4 min 05 s"]);
     }
 }

@@ -100,7 +100,8 @@ pub fn short_time(text: &str) -> String {
 /// What people typed may be long, and hold line feeds or marks that turn the direction of writing; a cell has one line.
 fn one_line(text: &str) -> String {
     let unruly = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut line: String = text.chars().take(LONGEST).map(|c| if unruly(c) { ' ' } else { c }).collect();
     if text.chars().nth(LONGEST).is_some() {
@@ -138,7 +139,10 @@ mod tests {
     #[test]
     fn cells_show_what_is_there_and_a_dash_for_what_is_not() {
         let json = json!({"n": -16985, "f": 0.25, "t": "a\nb", "b": true, "none": null});
-        assert_eq!(["/n", "/f", "/t", "/b", "/none", "/x"].map(|at| cell(&json, at)), ["-16,985", "0.2", "a b", "yes", "-", "-"]);
+        assert_eq!(
+            ["/n", "/f", "/t", "/b", "/none", "/x"].map(|at| cell(&json, at)),
+            ["-16,985", "0.2", "a b", "yes", "-", "-"]
+        );
         let long = cell(&json!("가".repeat(200)), "");
         assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST + 1, true));
         assert_eq!(cell(&json!("a\u{202e}b"), ""), "a b");

@@ -26,7 +26,13 @@ pub struct Target {
     #[arg(long, value_name = "DIR", global = true, help_heading = "Which application")]
     pub data_dir: Option<PathBuf>,
     /// The configuration file [default: gallae.toml, if it is there]
-    #[arg(long, value_name = "FILE", global = true, env = "GALLAE_CONFIG", help_heading = "Which application")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        env = "GALLAE_CONFIG",
+        help_heading = "Which application"
+    )]
     pub config: Option<PathBuf>,
     /// A server elsewhere, such as http://10.0.0.5:3000; needs --token
     #[arg(long, value_name = "URL", global = true, help_heading = "Which application")]
@@ -98,7 +104,11 @@ pub(crate) fn directory(settings: &Layers) -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// [`Exit::Unavailable`] when there is no way.
-pub async fn connect(application: &dyn Application, target: &Target, roles: Roles) -> Result<Connection, Failure> {
+pub async fn connect(
+    application: &dyn Application,
+    target: &Target,
+    roles: Roles,
+) -> Result<Connection, Failure> {
     if let Some(url) = &target.url {
         let token = target.token.as_deref().ok_or_else(|| {
             Failure::new(Exit::Usage, "--url needs the token of an operator")
@@ -113,7 +123,8 @@ pub async fn connect(application: &dyn Application, target: &Target, roles: Role
     }
     if !directory.exists() {
         let told = format!("there is no data directory {}", directory.display());
-        return Err(Failure::new(Exit::Unavailable, told).hint("start a server there first, or name another one with --data-dir"));
+        return Err(Failure::new(Exit::Unavailable, told)
+            .hint("start a server there first, or name another one with --data-dir"));
     }
     let opened = application.open(settings, roles).await?;
     Ok(Connection { client: Client::in_process(opened.router, opened.token), close: Some(opened.close) })

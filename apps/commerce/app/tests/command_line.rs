@@ -86,9 +86,8 @@ fn a_shop_is_operated_while_it_runs_and_after_it_ended() {
     let second = run(at, &with(&["serve", "--listen", "127.0.0.1:0"]));
     assert_eq!(second.status.code(), Some(4), "{}", told(&second));
     assert!(told(&second).contains("in use by process"), "{}", told(&second));
-    let load = [
-        "bench-load", "--seconds", "1", "--warm-up", "0", "--connections", "4", "--users", "2", "--json",
-    ];
+    let load =
+        ["bench-load", "--seconds", "1", "--warm-up", "0", "--connections", "4", "--users", "2", "--json"];
     let load = json(at, &with(&load));
     assert!(load["orders"]["placed"].as_u64().unwrap() > 0, "{load}");
     assert_eq!((&load["orders"]["failed"], &load["sagas"]["left"]), (&0.into(), &0.into()), "{load}");

@@ -123,7 +123,8 @@ async fn an_interrupted_import_ends_as_if_it_had_not_been() {
     assert_eq!(happened(&node).await, events);
     check(&node).await;
     let all = |report: &OrdersReport| {
-        [report.customers, report.products, report.orders, report.refunds, report.adjustments].map(|count| count.all())
+        [report.customers, report.products, report.orders, report.refunds, report.adjustments]
+            .map(|count| count.all())
     };
     assert_eq!(all(&resumed), all(&expected));
     assert_eq!((&resumed.amounts, &resumed.rejected), (&expected.amounts, &expected.rejected));
@@ -136,7 +137,10 @@ async fn books_are_brought_once_and_an_operators_change_stays() {
     let directory = tempfile::tempdir().unwrap();
     let node = open(directory.path());
     let first: BooksReport = serde_json::from_value(import(&node, "books", BOOKS, 0).await.unwrap()).unwrap();
-    assert_eq!((first.lines_in, first.books, first.rejected.len()), (1_000, Count { new: 1_000, already: 0 }, 0));
+    assert_eq!(
+        (first.lines_in, first.books, first.rejected.len()),
+        (1_000, Count { new: 1_000, already: 0 }, 0)
+    );
     assert!(first.adds_up() && first.copies > 20_000);
 
     let client = client(&node);
@@ -145,7 +149,8 @@ async fn books_are_brought_once_and_an_operators_change_stays() {
     let patch = json!({"title": "채식주의자"});
     client.send("PATCH".parse().unwrap(), &path, Some(&patch)).await.unwrap();
     let before = head(&node).await;
-    let second: BooksReport = serde_json::from_value(import(&node, "books", BOOKS, 0).await.unwrap()).unwrap();
+    let second: BooksReport =
+        serde_json::from_value(import(&node, "books", BOOKS, 0).await.unwrap()).unwrap();
     assert_eq!((second.books, second.copies), (Count { new: 0, already: 1_000 }, 0));
     assert_eq!(head(&node).await, before, "a second import wrote something");
     node.close().await;

@@ -10,10 +10,12 @@ use std::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Copies the log as it stands at one moment, while orders go on. Views are not copied: they are\n\
+#[command(
+    after_help = "Copies the log as it stands at one moment, while orders go on. Views are not copied: they are\n\
 folded from the log again at the first start on the copy.\n\n\
 To restore, start a server on the copy, or move it to where the data directory was:\n  {bin} serve --data-dir DIR\n\n\
-Examples:\n  {bin} backup /backups/2026-01-31\n  {bin} backup /backups/now --data-dir /srv/shop --json")]
+Examples:\n  {bin} backup /backups/2026-01-31\n  {bin} backup /backups/now --data-dir /srv/shop --json"
+)]
 pub struct Backup {
     /// The folder to make; it must not hold a backup already
     directory: PathBuf,
@@ -22,8 +24,11 @@ pub struct Backup {
 impl Backup {
     pub(super) async fn run(&self, cx: Context<'_>) -> Result<Exit, Failure> {
         if cx.target.url.is_some() {
-            return Err(Failure::new(Exit::Usage, "a backup is made on the machine that holds the data directory")
-                .hint("run it there, with --data-dir"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "a backup is made on the machine that holds the data directory",
+            )
+            .hint("run it there, with --data-dir"));
         }
         let from = target::directory(&cx.target.settings(cx.application)?)?;
         let pages = copy_log(cx.output, &from, &self.directory).await?;
@@ -37,7 +42,11 @@ impl Backup {
         let told = json!({ "directory": self.directory, "files": files, "pages": pages });
         cx.output.give(&told, || {
             let shown = self.directory.display();
-            format!("{} pages and {} files are in {shown}\nstart a server on it with: serve --data-dir {shown}", grouped(i64::try_from(pages).unwrap_or(i64::MAX)), files.len())
+            format!(
+                "{} pages and {} files are in {shown}\nstart a server on it with: serve --data-dir {shown}",
+                grouped(i64::try_from(pages).unwrap_or(i64::MAX)),
+                files.len()
+            )
         })?;
         Ok(Exit::Done)
     }

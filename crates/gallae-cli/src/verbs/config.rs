@@ -8,10 +8,14 @@ use serde_json::{Value, json};
 #[derive(Debug, clap::Subcommand)]
 pub enum Config {
     /// Show every setting in force, secrets masked, and where each comes from
-    #[command(after_help = "Examples:\n  {bin} config show\n  {bin} config show --config /etc/shop/gallae.toml --json\n  GALLAE_HTTP__LISTEN=0.0.0.0:80 {bin} config show")]
+    #[command(
+        after_help = "Examples:\n  {bin} config show\n  {bin} config show --config /etc/shop/gallae.toml --json\n  GALLAE_HTTP__LISTEN=0.0.0.0:80 {bin} config show"
+    )]
     Show,
     /// Judge the settings as a start would, without starting anything
-    #[command(after_help = "Ends with 3 if a start would be refused.\n\nExamples:\n  {bin} config check --config gallae.toml")]
+    #[command(
+        after_help = "Ends with 3 if a start would be refused.\n\nExamples:\n  {bin} config check --config gallae.toml"
+    )]
     Check,
 }
 

@@ -13,11 +13,13 @@ use std::path::Path;
 const SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Reads every event of the log, recomputes every view and compares it row by row, and asks the\n\
+#[command(
+    after_help = "Reads every event of the log, recomputes every view and compares it row by row, and asks the\n\
 application what must hold in it: money, stock, sagas. Works while a server runs, and on a stopped\n\
 one by opening the data directory. Changes nothing.\n\n\
 Ends with 5 if anything is not as it must be.\n\n\
-Examples:\n  {bin} doctor\n  {bin} doctor --data-dir /srv/shop --json\n  {bin} doctor --skip-views")]
+Examples:\n  {bin} doctor\n  {bin} doctor --data-dir /srv/shop --json\n  {bin} doctor --skip-views"
+)]
 pub struct Doctor {
     /// Do not recompute the views
     #[arg(long)]
@@ -88,10 +90,14 @@ fn view_check(name: &str, report: &Value) -> Check {
         violations.push(error.to_owned());
     }
     if number("differing") > 0 {
-        violations.push(format!("{} rows are not what the log says: projection repair {name}", number("differing")));
+        violations.push(format!(
+            "{} rows are not what the log says: projection repair {name}",
+            number("differing")
+        ));
     }
     if number("parked") > 0 {
-        violations.push(format!("{} keys wait behind parked events: projection dead-letters", number("parked")));
+        violations
+            .push(format!("{} keys wait behind parked events: projection dead-letters", number("parked")));
     }
     let ok = report["clean"] == true && violations.is_empty();
     Check { name: format!("view {name}"), ok, checked: number("rows"), unit: "rows", violations }
@@ -113,7 +119,11 @@ fn words(checks: &[Check]) -> String {
     let mut details = String::new();
     for check in checks {
         let looked = format!("{} {}", grouped(i64::try_from(check.checked).unwrap_or(i64::MAX)), check.unit);
-        let found = if check.ok { "as it must be".to_owned() } else { format!("{} violations", check.violations.len().max(1)) };
+        let found = if check.ok {
+            "as it must be".to_owned()
+        } else {
+            format!("{} violations", check.violations.len().max(1))
+        };
         table.row([mark(check.ok), check.name.clone(), looked.trim().to_owned(), found]);
         for sentence in check.violations.iter().take(SHOWN) {
             details.push_str(&format!("\n✗ {}: {sentence}", check.name));
@@ -144,7 +154,8 @@ mod tests {
         let clean = json!({"clean": true, "rows": 608, "differing": 0, "parked": 0, "error": null});
         let broken = json!({"clean": false, "rows": 608, "differing": 2, "parked": 0, "error": null});
         let stock = json!({"name": "stock", "ok": false, "checked": 1000, "violations": ["채식주의자: 3 + 1 is not 5"]});
-        let checks = [view_check("order_views", &clean), view_check("book_views", &broken), invariant(&stock)];
+        let checks =
+            [view_check("order_views", &clean), view_check("book_views", &broken), invariant(&stock)];
         assert_snapshot!(words(&checks));
     }
 

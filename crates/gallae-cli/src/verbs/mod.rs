@@ -38,7 +38,10 @@ impl Context<'_> {
 
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("target", &self.target).field("output", &self.output).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("target", &self.target)
+            .field("output", &self.output)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,8 @@
 //! `projection`: the sync manager.
 
-use crate::{Bar, Client, Exit, Failure, Output, Table, cell, grouped, human_duration, query, segment, short_time};
+use crate::{
+    Bar, Client, Exit, Failure, Output, Table, cell, grouped, human_duration, query, segment, short_time,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -10,10 +12,14 @@ pub enum Projection {
     #[command(after_help = "Examples:\n  {bin} projection list\n  {bin} projection list --json")]
     List,
     /// Recompute projections from the log beside their live rows, and switch
-    #[command(after_help = "Queries are served throughout.\n\nExamples:\n  {bin} projection rebuild order_views\n  {bin} projection rebuild --all")]
+    #[command(
+        after_help = "Queries are served throughout.\n\nExamples:\n  {bin} projection rebuild order_views\n  {bin} projection rebuild --all"
+    )]
     Rebuild(Which),
     /// Recompute projections and compare them with their live rows, row by row
-    #[command(after_help = "Changes nothing. Ends with 5 if a row differs.\n\nExamples:\n  {bin} projection verify --all\n  {bin} projection verify order_views --json")]
+    #[command(
+        after_help = "Changes nothing. Ends with 5 if a row differs.\n\nExamples:\n  {bin} projection verify --all\n  {bin} projection verify order_views --json"
+    )]
     Verify(Which),
     /// Verify projections, and rewrite the rows that differ and no others
     #[command(after_help = "Examples:\n  {bin} projection repair order_views")]
@@ -28,7 +34,9 @@ pub enum Projection {
     #[command(after_help = "Examples:\n  {bin} projection sync --all")]
     Sync(Which),
     /// List events that a projection could not fold, and those that wait behind them
-    #[command(after_help = "Examples:\n  {bin} projection dead-letters\n  {bin} projection dead-letters --projection order_views")]
+    #[command(
+        after_help = "Examples:\n  {bin} projection dead-letters\n  {bin} projection dead-letters --projection order_views"
+    )]
     DeadLetters {
         /// Only of this projection
         #[arg(long)]
@@ -44,7 +52,9 @@ pub enum Projection {
     #[command(after_help = "Examples:\n  {bin} projection retry order_views 0190…")]
     Retry(Parked),
     /// Give up the first parked event of a key, for good, and fold those behind it
-    #[command(after_help = "The event stays in the log, and a rebuild meets it again.\n\nExamples:\n  {bin} projection discard order_views 0190…")]
+    #[command(
+        after_help = "The event stays in the log, and a rebuild meets it again.\n\nExamples:\n  {bin} projection discard order_views 0190…"
+    )]
     Discard(Parked),
 }
 
@@ -106,7 +116,8 @@ impl Parked {
         let body = json!({ "projection": self.projection, "key": self.key });
         let done = client.post(&format!("/admin/dead-letters/{what}"), Some(&body)).await?;
         output.give(&done, || {
-            let [applied, discarded, parked] = ["/applied", "/discarded", "/parked"].map(|at| cell(&done, at));
+            let [applied, discarded, parked] =
+                ["/applied", "/discarded", "/parked"].map(|at| cell(&done, at));
             format!("{applied} folded, {discarded} given up, {parked} still parked")
         })
     }
@@ -203,7 +214,8 @@ fn list(found: &Value) -> String {
 
 /// Reports as a table, and the first differences below it.
 fn report_table(reports: &[Value]) -> String {
-    let columns = ["", "projection", "outcome", "events", "rows", "differ", "repaired", "parked", "took", "held"];
+    let columns =
+        ["", "projection", "outcome", "events", "rows", "differ", "repaired", "parked", "took", "held"];
     let mut table = Table::new(columns).numbers(&[3, 4, 5, 6, 7, 8, 9]);
     let mut differences = String::new();
     for report in reports {
@@ -226,7 +238,8 @@ fn report_table(reports: &[Value]) -> String {
         let listed = report["differences"].as_array().map(Vec::as_slice).unwrap_or_default();
         for one in listed {
             let [key, live, log] = ["/key", "/live", "/recomputed"].map(|at| cell(one, at));
-            differences.push_str(&format!("\n{} {key}\n  live: {live}\n  log:  {log}", cell(report, "/projection")));
+            differences
+                .push_str(&format!("\n{} {key}\n  live: {live}\n  log:  {log}", cell(report, "/projection")));
         }
         let all = report["differing"].as_i64().unwrap_or(0);
         if all > listed.len() as i64 {

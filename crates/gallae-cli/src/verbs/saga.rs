@@ -7,7 +7,9 @@ use std::time::Duration;
 #[derive(Debug, clap::Subcommand)]
 pub enum Saga {
     /// List sagas, newest first
-    #[command(after_help = "Examples:\n  {bin} saga list --status STUCK,PAUSED\n  {bin} saga list --definition checkout --limit 5 --json")]
+    #[command(
+        after_help = "Examples:\n  {bin} saga list --status STUCK,PAUSED\n  {bin} saga list --definition checkout --limit 5 --json"
+    )]
     List {
         /// Only in these statuses, separated by commas
         #[arg(long)]
@@ -74,7 +76,11 @@ impl Saga {
                 ]);
                 let found = client.get(&format!("/sagas{parameters}")).await?;
                 output.give(&found, || list(&found["sagas"]))?;
-                output.note(format!("page {page} of {}, {} in all", cell(&found, "/totalPages"), cell(&found, "/total")));
+                output.note(format!(
+                    "page {page} of {}, {} in all",
+                    cell(&found, "/totalPages"),
+                    cell(&found, "/total")
+                ));
             }
             Self::Show { id } => {
                 let found = client.get(&format!("/sagas/{}", segment(id))).await?;
@@ -124,7 +130,9 @@ pub(super) fn list(sagas: &Value) -> String {
 }
 
 fn show(saga: &Value) -> String {
-    let mut steps = Table::new(["step", "phase", "attempt", "next try", "error"]).numbers(&[2]).or_say("no step has begun");
+    let mut steps = Table::new(["step", "phase", "attempt", "next try", "error"])
+        .numbers(&[2])
+        .or_say("no step has begun");
     for step in saga["steps"].as_array().into_iter().flatten() {
         steps.row([
             cell(step, "/name"),
@@ -134,7 +142,9 @@ fn show(saga: &Value) -> String {
             cell(step, "/error"),
         ]);
     }
-    let mut effects = Table::new(["call", "direction", "state", "attempts", "first sent"]).numbers(&[3]).or_say("no calls yet");
+    let mut effects = Table::new(["call", "direction", "state", "attempts", "first sent"])
+        .numbers(&[3])
+        .or_say("no calls yet");
     for effect in saga["effects"].as_array().into_iter().flatten() {
         effects.row([
             cell(effect, "/step"),

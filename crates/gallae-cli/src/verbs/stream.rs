@@ -24,7 +24,9 @@ pub enum Stream {
         limit: u32,
     },
     /// Show the events of a stream
-    #[command(after_help = "Examples:\n  {bin} stream show order-0190…\n  {bin} stream show order-0190… --after 3 --json")]
+    #[command(
+        after_help = "Examples:\n  {bin} stream show order-0190…\n  {bin} stream show order-0190… --after 3 --json"
+    )]
     Show {
         /// Its name
         stream: String,
@@ -36,7 +38,9 @@ pub enum Stream {
         limit: u32,
     },
     /// Show an aggregate as it stood after one of its versions
-    #[command(after_help = "Examples:\n  {bin} stream at order-0190… 1\n  {bin} stream at stock-0190… 12 --json")]
+    #[command(
+        after_help = "Examples:\n  {bin} stream at order-0190… 1\n  {bin} stream at stock-0190… 12 --json"
+    )]
     At {
         /// Its stream's name
         stream: String,
@@ -44,7 +48,9 @@ pub enum Stream {
         version: u64,
     },
     /// Follow what happens until Ctrl-C
-    #[command(after_help = "Examples:\n  {bin} stream tail\n  {bin} stream tail order-0190…\n  {bin} stream tail --type OrderCreated --after 0 --json")]
+    #[command(
+        after_help = "Examples:\n  {bin} stream tail\n  {bin} stream tail order-0190…\n  {bin} stream tail --type OrderCreated --after 0 --json"
+    )]
     Tail {
         /// Only this stream
         stream: Option<String>,

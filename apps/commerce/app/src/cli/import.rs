@@ -69,7 +69,8 @@ impl File {
         let Some(path) = &self.file else { return Ok((Bytes::from_static(carried), name.to_owned())) };
         let doing = format!("{} cannot be read", path.display());
         let content = std::fs::read(path).map_err(|error| Failure::because(Exit::Usage, &doing, &error))?;
-        let name = path.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
+        let name =
+            path.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
         Ok((content.into(), name))
     }
 
@@ -87,7 +88,8 @@ impl File {
             }
             Ok(file.flush()?)
         });
-        let doing = format!("the import is done, and its rejected lines cannot be written to {}", path.display());
+        let doing =
+            format!("the import is done, and its rejected lines cannot be written to {}", path.display());
         written.map_err(|error| Failure::because(Exit::Failed, &doing, &error))?;
         Ok(Some(path))
     }
@@ -108,12 +110,17 @@ async fn send(client: &Client, output: &Output, kind: &str, file: Bytes) -> Resu
             return Ok(said["report"].take());
         }
     }
-    Err(Failure::failed("the import was interrupted").hint("import the same file again to go on where it was"))
+    Err(Failure::failed("the import was interrupted")
+        .hint("import the same file again to go on where it was"))
 }
 
 fn understood<R: DeserializeOwned>(report: &Value) -> Result<R, Failure> {
     let other = |error: serde_json::Error| {
-        Failure::because(Exit::Failed, "the report is not what it should be: is the server of this release?", &error)
+        Failure::because(
+            Exit::Failed,
+            "the report is not what it should be: is the server of this release?",
+            &error,
+        )
     };
     serde_json::from_value(report.clone()).map_err(other)
 }
@@ -197,13 +204,19 @@ mod tests {
     fn rejected_lines_go_to_a_file_that_reads_back() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bad.csv");
-        let rejected =
-            [RejectedLine { line: 142, code: "CHARGE".into(), reason: "`D` is a charge, not a \"product\"".into() }];
+        let rejected = [RejectedLine {
+            line: 142,
+            code: "CHARGE".into(),
+            reason: "`D` is a charge, not a \"product\"".into(),
+        }];
         let file = File { file: None, rejects: Some(path.clone()) };
         assert_eq!(file.write_rejects("x.csv", &rejected).unwrap(), Some(path.clone()));
         let mut read = csv::Reader::from_path(&path).unwrap();
         let records: Vec<_> = read.records().map(Result::unwrap).collect();
-        assert_eq!(records[0].iter().collect::<Vec<_>>(), ["142", "CHARGE", "`D` is a charge, not a \"product\""]);
+        assert_eq!(
+            records[0].iter().collect::<Vec<_>>(),
+            ["142", "CHARGE", "`D` is a charge, not a \"product\""]
+        );
     }
 
     #[test]

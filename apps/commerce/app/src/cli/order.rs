@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Order {
     /// List orders, newest first
-    #[command(after_help = "Examples:\n  {bin} order list --status CONFIRMED\n  {bin} order list --from 2010-12-01 --to 2010-12-07 --limit 100 --json")]
+    #[command(
+        after_help = "Examples:\n  {bin} order list --status CONFIRMED\n  {bin} order list --from 2010-12-01 --to 2010-12-07 --limit 100 --json"
+    )]
     List {
         /// Only in this status, such as CONFIRMED
         #[arg(long)]
@@ -88,7 +90,11 @@ impl Order {
                 ]);
                 let found = client.get(&format!("/orders{parameters}")).await?;
                 output.give(&found, || list(&found))?;
-                output.note(format!("page {page} of {}, {} in all", cell(&found, "/totalPages"), cell(&found, "/total")));
+                output.note(format!(
+                    "page {page} of {}, {} in all",
+                    cell(&found, "/totalPages"),
+                    cell(&found, "/total")
+                ));
                 Ok(())
             }
             Self::Show { id } => {
@@ -99,7 +105,8 @@ impl Order {
                 let body = reason.as_ref().map(|reason| json!({ "reason": reason }));
                 let path = format!("/orders/{}", segment(id));
                 let done = client.send(Method::DELETE, &path, body.as_ref()).await?.json().await?;
-                output.give(&done, || "the cancellation is asked for: order show tells how it ends".to_owned())
+                output
+                    .give(&done, || "the cancellation is asked for: order show tells how it ends".to_owned())
             }
             Self::Approve { id } => operate(client, output, id, "approve", None).await,
             Self::Ship { id, tracking_number } => {
@@ -141,7 +148,9 @@ fn list(found: &Value) -> String {
 fn show(order: &Value) -> String {
     let mut items = Table::new(["product", "name", "pieces", "price", "total"]).numbers(&[2, 3, 4]);
     for item in order["items"].as_array().into_iter().flatten() {
-        items.row(["/productId", "/productName", "/quantity", "/price", "/lineTotal"].map(|at| cell(item, at)));
+        items.row(
+            ["/productId", "/productName", "/quantity", "/price", "/lineTotal"].map(|at| cell(item, at)),
+        );
     }
     let mut facts = Table::new(["", ""]);
     let told = [
@@ -153,7 +162,10 @@ fn show(order: &Value) -> String {
         ("shipping", format!("{} {}", cell(order, "/shippingStatus"), cell(order, "/trackingNumber"))),
         ("address", cell(order, "/shippingAddress/line1")),
         ("checkout", format!("{} {}", cell(order, "/saga/status"), cell(order, "/sagaId"))),
-        ("cancelled", format!("{} {}", cell(order, "/cancellation/code"), cell(order, "/cancellation/reason"))),
+        (
+            "cancelled",
+            format!("{} {}", cell(order, "/cancellation/code"), cell(order, "/cancellation/reason")),
+        ),
         ("flow", cell(order, "/correlationId")),
     ];
     for (name, value) in told {
@@ -178,7 +190,8 @@ mod tests {
                 "formattedTotal": total, "createdAt": "2026-01-31T09:30:00.5Z", "paymentStatus": "PAID"
             })
         };
-        let found = json!({"orders": [order("o-1", "김민수", "₩1,500,000"), order("o-2", "Suzanne", "£2.55")]});
+        let found =
+            json!({"orders": [order("o-1", "김민수", "₩1,500,000"), order("o-2", "Suzanne", "£2.55")]});
         assert_snapshot!(list(&found));
     }
 }

@@ -13,14 +13,16 @@ use std::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Settings come from built-in defaults, then gallae.toml, then the environment (GALLAE_HTTP__LISTEN,\n\
+#[command(
+    after_help = "Settings come from built-in defaults, then gallae.toml, then the environment (GALLAE_HTTP__LISTEN,\n\
 JWT_SECRET, NODE_ID, LOG_LEVEL), then these flags: {bin} config show tells which won.\n\
 Ctrl-C and SIGTERM end it: what is under way is finished, and nothing acknowledged is lost.\n\n\
 Examples:\n  \
 {bin} serve\n  \
 {bin} serve --data-dir /srv/shop --listen 0.0.0.0:8080\n  \
 JWT_SECRET=$(openssl rand -hex 32) {bin} serve --mode production --log-format json\n  \
-{bin} serve --demo-catalogue books.csv")]
+{bin} serve --demo-catalogue books.csv"
+)]
 pub(super) struct Serve {
     /// Where to listen [default: 127.0.0.1:3000]
     #[arg(long, value_name = "HOST:PORT")]
@@ -86,8 +88,12 @@ impl Serve {
 /// Books that are there already stay as they are. A shop without its books is still open.
 async fn fill(node: &Node, file: &[u8]) {
     match import_books(&node.shop.platform, file, &|_| ()).await {
-        Ok(report) => tracing::info!(books = report.books.all(), new = report.books.new, "the catalogue is filled"),
-        Err(error) => tracing::error!(%error, "the catalogue is not filled; import books goes on where this ended"),
+        Ok(report) => {
+            tracing::info!(books = report.books.all(), new = report.books.new, "the catalogue is filled")
+        }
+        Err(error) => {
+            tracing::error!(%error, "the catalogue is not filled; import books goes on where this ended")
+        }
     }
 }
 

@@ -11,7 +11,10 @@ fn every_help_teaches_by_example() {
     fn examine(command: &clap::Command, path: &str) {
         let leaf = command.get_subcommands().next().is_none();
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        assert!(!leaf || help.contains("Examples:\n  commerce ") || help.contains("commerce "), "{path} has no example");
+        assert!(
+            !leaf || help.contains("Examples:\n  commerce ") || help.contains("commerce "),
+            "{path} has no example"
+        );
         assert!(!help.contains("{bin}"), "{path} does not name the program");
         for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
             examine(verb, &format!("{path} {}", verb.get_name()));

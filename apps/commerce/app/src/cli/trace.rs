@@ -9,7 +9,9 @@ use gallae_runtime::Roles;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Trace {
     /// Show a flow by its correlation id
-    #[command(after_help = "Examples:\n  {bin} trace correlation 0190…\n  {bin} trace correlation my-test-1 --json")]
+    #[command(
+        after_help = "Examples:\n  {bin} trace correlation 0190…\n  {bin} trace correlation my-test-1 --json"
+    )]
     Correlation {
         /// The X-Correlation-Id of the request
         id: String,

@@ -9,7 +9,9 @@ use std::io::{self, BufRead, IsTerminal};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum User {
     /// Make a user
-    #[command(after_help = "Without --password-stdin a password is made and shown once.\n\nExamples:\n  {bin} user create kim@example.com --first-name 민수 --last-name 김\n  {bin} user create boss@example.com --admin\n  echo \"$PASSWORD\" | {bin} user create kim@example.com --password-stdin")]
+    #[command(
+        after_help = "Without --password-stdin a password is made and shown once.\n\nExamples:\n  {bin} user create kim@example.com --first-name 민수 --last-name 김\n  {bin} user create boss@example.com --admin\n  echo \"$PASSWORD\" | {bin} user create kim@example.com --password-stdin"
+    )]
     Create {
         /// The address to log in with
         email: String,
@@ -46,7 +48,9 @@ pub(super) enum User {
         email: String,
     },
     /// Make a user an operator; counts from their next log-in on
-    #[command(after_help = "Examples:\n  {bin} user grant-admin kim@example.com\n  {bin} user grant-admin kim@example.com --data-dir /srv/shop")]
+    #[command(
+        after_help = "Examples:\n  {bin} user grant-admin kim@example.com\n  {bin} user grant-admin kim@example.com --data-dir /srv/shop"
+    )]
     GrantAdmin {
         /// Their address
         email: String,
@@ -93,7 +97,11 @@ impl User {
                 ]);
                 let found = client.get(&format!("/admin/users{parameters}")).await?;
                 output.give(&found, || table(found["users"].as_array().into_iter().flatten()))?;
-                output.note(format!("page {page} of {}, {} in all", cell(&found, "/totalPages"), cell(&found, "/total")));
+                output.note(format!(
+                    "page {page} of {}, {} in all",
+                    cell(&found, "/totalPages"),
+                    cell(&found, "/total")
+                ));
                 Ok(())
             }
             Self::Show { email } => {

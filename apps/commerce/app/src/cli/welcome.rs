@@ -42,7 +42,11 @@ pub(super) fn words(listening: SocketAddr, directory: &Path, mode: Mode, admin: 
     let url = format!("http://{listening}");
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write!(text, "\n  갈래 Gallae Commerce is open: {url}\n  API {url}/api   data {}\n", directory.display());
+    let _ = write!(
+        text,
+        "\n  갈래 Gallae Commerce is open: {url}\n  API {url}/api   data {}\n",
+        directory.display()
+    );
     if mode == Mode::Demo {
         text.push_str("  demo mode, for trying out only / 시험용 모드\n");
     }

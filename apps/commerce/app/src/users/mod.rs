@@ -5,6 +5,6 @@ mod operators;
 mod register;
 mod routes;
 
-pub use register::{NewUser, RegisterError, RoleError, change_role, id_of, register};
 pub(crate) use operators::routes as operators;
+pub use register::{NewUser, RegisterError, RoleError, change_role, id_of, register};
 pub(crate) use routes::{aliases, routes};

@@ -29,7 +29,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 /// Routes for operators.
-pub fn routes() -> OpenApiRouter<Shop> {
+pub(super) fn routes() -> OpenApiRouter<Shop> {
     OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show)).routes(routes!(set_role))
 }
 
@@ -115,7 +115,11 @@ async fn create(
     let NewUserBody { email, password, first_name, last_name, role } = body;
     let email: Email = email.parse().map_err(|error| {
         let detail = format!("{error}");
-        Problem::new(codes::INVALID_EMAIL, "Nothing was stored.").field("/email", codes::INVALID_EMAIL.code, detail)
+        Problem::new(codes::INVALID_EMAIL, "Nothing was stored.").field(
+            "/email",
+            codes::INVALID_EMAIL.code,
+            detail,
+        )
     })?;
     let profile = Profile { email, first_name, last_name };
     let new = NewUser { profile: profile.clone(), password, role };

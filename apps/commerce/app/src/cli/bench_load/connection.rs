@@ -20,7 +20,8 @@ pub(super) struct Address {
 
 impl Address {
     pub(super) fn of(url: &str) -> Result<Self, Failure> {
-        let wrong = || Failure::new(Exit::Usage, format!("{url} is not an address such as http://127.0.0.1:3000"));
+        let wrong =
+            || Failure::new(Exit::Usage, format!("{url} is not an address such as http://127.0.0.1:3000"));
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let host = uri.host().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
         let host = host.trim_start_matches('[').trim_end_matches(']');

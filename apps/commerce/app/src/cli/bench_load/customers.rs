@@ -21,9 +21,11 @@ async fn one(address: &Address, email: String) -> Result<Arc<str>, Failure> {
     let mut connection = Connection::new(address);
     let body = json!({"email": email, "password": PASSWORD, "firstName": "Bench", "lastName": "Load"});
     post(&mut connection, "/auth/register", &body).await?;
-    let session = post(&mut connection, "/auth/login", &json!({"email": email, "password": PASSWORD})).await?;
+    let session =
+        post(&mut connection, "/auth/login", &json!({"email": email, "password": PASSWORD})).await?;
     let token = session["accessToken"].as_str();
-    let token = token.ok_or_else(|| Failure::failed("the log-in has no access token: is this our server?"))?;
+    let token =
+        token.ok_or_else(|| Failure::failed("the log-in has no access token: is this our server?"))?;
     Ok(format!("Bearer {token}").into())
 }
 

@@ -84,11 +84,8 @@ pub(super) async fn run(plan: Plan, operator: Option<&Client>, output: &Output) 
     for number in 0..plan.connections {
         workers.spawn(work(Arc::clone(&plan), Arc::clone(&course), number));
     }
-    let (visible, backlog, tallies) = tokio::join!(
-        probe::run(&plan, &course),
-        watch(operator, &course),
-        finish(workers, &course, output),
-    );
+    let (visible, backlog, tallies) =
+        tokio::join!(probe::run(&plan, &course), watch(operator, &course), finish(workers, &course, output),);
     let (visible, tallies) = (visible?, tallies?);
     let mut all = Tally { placed: 0, latency: histogram()?, errors: BTreeMap::new() };
     for tally in tallies {

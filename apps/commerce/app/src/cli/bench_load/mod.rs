@@ -10,15 +10,16 @@ mod server;
 
 use connection::Address;
 use gallae_cli::{Client, Exit, Failure, verbs::Context};
-use gallae_runtime::SystemEntropy;
 use gallae_ports::Entropy;
+use gallae_runtime::SystemEntropy;
 use gallae_server::{config::Layers, secrets::AdminApi};
 use load::Plan;
 use serde::Deserialize;
 use std::{path::PathBuf, time::Duration};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Registers users, then places orders over a fixed number of connections: as fast as the shop answers, or\n\
+#[command(
+    after_help = "Registers users, then places orders over a fixed number of connections: as fast as the shop answers, or\n\
 at a given rate, where latency counts from the moment at which a request should have left. Beside it one\n\
 connection places an order now and then and asks for it until the view shows it. At the end it waits until\n\
 every checkout has ended.\n\n\
@@ -27,7 +28,8 @@ there to be loaded: the orders stay.\n\n\
 Examples:\n  \
 {bin} bench-load\n  \
 {bin} bench-load --connections 64 --seconds 30 --json\n  \
-{bin} bench-load --rate 1000 --seconds 60")]
+{bin} bench-load --rate 1000 --seconds 60"
+)]
 pub(super) struct BenchLoad {
     /// Connections that place orders
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
@@ -79,7 +81,11 @@ impl BenchLoad {
             measured: Duration::from_secs(self.seconds),
             probe_every: Duration::from_millis(self.probe_every),
         };
-        cx.output.note(format!("{} connections place orders for {} s", self.connections, self.warm_up + self.seconds));
+        cx.output.note(format!(
+            "{} connections place orders for {} s",
+            self.connections,
+            self.warm_up + self.seconds
+        ));
         let measured = load::run(plan, operator.as_ref(), cx.output).await?;
         let report = report::of(&self, &url, measured);
         cx.output.give(&report, || report::words(&report))?;
@@ -112,7 +118,8 @@ fn find(cx: Context<'_>, settings: &Layers) -> Result<(String, Option<String>), 
         return Ok((url.clone(), cx.target.token.clone()));
     }
     let known: Known = settings.read()?;
-    let unreadable = |error| Failure::because(Exit::Unavailable, "the running server cannot be found", &error);
+    let unreadable =
+        |error| Failure::because(Exit::Unavailable, "the running server cannot be found", &error);
     match AdminApi::of(&known.data.dir).map_err(unreadable)? {
         Some(api) => Ok((api.base_url, Some(api.token.reveal().to_owned()))),
         None => Ok((format!("http://{}", known.http.listen), cx.target.token.clone())),

@@ -1,11 +1,6 @@
 //! What the load found, for programs and people.
 
-use super::{
-    BenchLoad,
-    load::Measured,
-    probe::Visible,
-    server::Backlog,
-};
+use super::{BenchLoad, load::Measured, probe::Visible, server::Backlog};
 use gallae_cli::{Table, cell, human_duration};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -91,10 +86,15 @@ pub(super) fn words(report: &Value) -> String {
         text.push_str(&format!("\n✗ {code}: {count}"));
     }
     if report["visible"]["missed"].as_u64().unwrap_or(0) > 0 {
-        text.push_str(&format!("\n✗ {} orders were not visible within 10 s", cell(report, "/visible/missed")));
+        text.push_str(&format!(
+            "\n✗ {} orders were not visible within 10 s",
+            cell(report, "/visible/missed")
+        ));
     }
     text.push_str(&match (&report["sagas"], report["sagas"]["drainedInMs"].as_f64()) {
-        (Value::Null, _) => "\nthe backlog of checkouts was not measured: that needs an operator's token".to_owned(),
+        (Value::Null, _) => {
+            "\nthe backlog of checkouts was not measured: that needs an operator's token".to_owned()
+        }
         (sagas, Some(millis)) => format!(
             "\n✓ every checkout ended {} after the last order; at most {} were under way",
             human_duration(Duration::from_secs_f64(millis / 1e3)),

@@ -49,8 +49,9 @@ async fn existing(platform: &Platform, user: Id<User>, email: &Email) -> Result<
 
 fn profile(customer: Customer) -> Result<Profile, ImportError> {
     let address = customer.email();
-    let email: Email =
-        address.parse().map_err(|error| ImportError::Stopped { what: address, reason: format!("{error}") })?;
+    let email: Email = address
+        .parse()
+        .map_err(|error| ImportError::Stopped { what: address, reason: format!("{error}") })?;
     let (first_name, last_name) = match customer {
         Customer::Known(number) => ("Customer".to_owned(), number.to_string()),
         Customer::Guest => ("Guest".to_owned(), String::new()),
