@@ -29,7 +29,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 /// Routes for operators.
-pub(super) fn routes() -> OpenApiRouter<Shop> {
+pub(crate) fn routes() -> OpenApiRouter<Shop> {
     OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show)).routes(routes!(set_role))
 }
 
