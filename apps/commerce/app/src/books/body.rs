@@ -12,17 +12,17 @@ use utoipa::ToSchema;
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct BookBody {
-    #[schema(min_length = 1, max_length = 500, example = "나의 문화유산답사기")]
+    #[schema(min_length = 1, max_length = 500, pattern = "\\S", example = "나의 문화유산답사기")]
     pub(super) title: String,
     /// One or several names, as printed.
-    #[schema(min_length = 1, max_length = 500, example = "유홍준")]
+    #[schema(min_length = 1, max_length = 500, pattern = "\\S", example = "유홍준")]
     pub(super) author: String,
     /// ISBN-10 or ISBN-13 without dashes.
     #[serde(default)]
-    #[schema(min_length = 10, max_length = 13, example = "9788936470012")]
+    #[schema(pattern = "^([0-9]{13}|[0-9]{9}[0-9X])$", example = "9788936470012")]
     pub(super) isbn: Option<String>,
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 10000)]
+    #[schema(min_length = 1, max_length = 10000, pattern = "\\S")]
     pub(super) description: Option<String>,
     /// In minor units of the currency: won, cents.
     #[schema(minimum = 1, maximum = 1000000000, example = 15000)]
@@ -36,7 +36,7 @@ pub(super) struct BookBody {
     pub(super) published_year: Option<i32>,
     /// A code such as `kor` or `en-US`.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 35, example = "kor")]
+    #[schema(min_length = 1, max_length = 35, pattern = "\\S", example = "kor")]
     pub(super) language: Option<String>,
     /// Copies available from now on; unchanged if absent.
     #[serde(default)]
@@ -67,16 +67,16 @@ impl BookBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct BookPatchBody {
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 500, nullable = false)]
+    #[schema(min_length = 1, max_length = 500, pattern = "\\S", nullable = false)]
     pub(super) title: Option<String>,
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 500, nullable = false)]
+    #[schema(min_length = 1, max_length = 500, pattern = "\\S", nullable = false)]
     pub(super) author: Option<String>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 10, max_length = 13)]
+    #[schema(value_type = Option<String>, pattern = "^([0-9]{13}|[0-9]{9}[0-9X])$")]
     pub(super) isbn: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 10000)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 10000, pattern = "\\S")]
     pub(super) description: Option<Option<String>>,
     #[serde(default)]
     #[schema(minimum = 1, maximum = 1000000000, nullable = false)]
@@ -89,7 +89,7 @@ pub(super) struct BookPatchBody {
     #[schema(value_type = Option<i32>, minimum = -3000, maximum = 9999)]
     pub(super) published_year: Option<Option<i32>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 35)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 35, pattern = "\\S")]
     pub(super) language: Option<Option<String>>,
     #[serde(default)]
     #[schema(minimum = 0, maximum = 4294967295i64, nullable = false)]

@@ -10,6 +10,9 @@ mod write;
 use crate::Shop;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+/// The highest price of one piece, in minor units.
+pub(crate) const MAX_PRICE: i64 = 1_000_000_000;
+
 pub(crate) fn routes() -> OpenApiRouter<Shop> {
     OpenApiRouter::new().routes(routes!(write::create_book, read::list_books)).routes(routes!(
         write::replace_book,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Shop,
-    http::{ReadRefusals, Sealed},
+    http::{AtLeastHeaders, ReadRefusals, Sealed},
 };
 use axum::{Json, extract::State, response::Response};
 use commerce_domain::{
@@ -46,7 +46,7 @@ pub(super) struct BooksQuery {
 
 /// The catalogue, page by page.
 #[utoipa::path(
-    get, path = "/books", tag = "Books", operation_id = "listBooks", params(BooksQuery),
+    get, path = "/books", tag = "Books", operation_id = "listBooks", params(BooksQuery, AtLeastHeaders),
     responses(
         (status = 200, description = "A page.", body = BooksPage, headers(("Gallae-Position" = u64))),
         ReadRefusals
@@ -151,7 +151,7 @@ fn order_of(sort: &str) -> Result<Order, Problem> {
 /// One book. Its `ETag` goes into `If-Match` of a change.
 #[utoipa::path(
     get, path = "/books/{id}", tag = "Books", operation_id = "getBook",
-    params(("id" = Uuid, Path, description = "Which book.")),
+    params(("id" = Uuid, Path, description = "Which book."), AtLeastHeaders),
     responses(
         (status = 200, description = "The book.", body = BookReply, headers(("ETag" = String), ("Gallae-Position" = u64))),
         ReadRefusals

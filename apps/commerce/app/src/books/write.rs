@@ -1,13 +1,14 @@
 //! The write API.
 
 use super::{
+    MAX_PRICE,
     body::{BookBody, BookPatchBody},
     editor::Editor,
     reply::BookReply,
 };
 use crate::{
     Shop, codes,
-    http::{Answer, Change, WriteRefusals, body_of},
+    http::{Answer, Change, KeyHeader, MatchHeader, WriteRefusals, body_of},
     shop::{KEEP_REQUESTS, Once},
 };
 use axum::{extract::State, http::StatusCode};
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 /// Add a book.
 #[utoipa::path(
     post, path = "/books", tag = "Books", operation_id = "createBook", security((), ("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless.")),
+    params(KeyHeader),
     request_body = BookBody,
     responses(
         (status = 201, description = "It is in the catalogue.", body = BookReply,
@@ -41,6 +42,7 @@ pub(super) async fn create_book(
     key: IdempotencyKey,
     StrictJson { value: body, raw }: StrictJson<BookBody>,
 ) -> Result<Answer, Problem> {
+    affordable(Some(body.price))?;
     let once = shop.once(&context, &key, "POST /books", KEEP_REQUESTS, || json_of(&raw));
     let book = Id::new(shop.platform.entropy().uuid());
     let details = body.details();
@@ -65,8 +67,8 @@ pub(super) async fn create_book(
     put, path = "/books/{id}", tag = "Books", operation_id = "replaceBook", security((), ("bearer" = [])),
     params(
         ("id" = Uuid, Path, description = "Which book."),
-        ("If-Match" = Option<String>, Header, description = "The ETag that you read: refuses when the book has changed since."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless.")
+        MatchHeader,
+        KeyHeader
     ),
     request_body = BookBody,
     responses(
@@ -82,6 +84,7 @@ pub(super) async fn replace_book(
     key: IdempotencyKey,
     StrictJson { value: body, raw }: StrictJson<BookBody>,
 ) -> Result<Answer, Problem> {
+    affordable(Some(body.price))?;
     let content = || json!([book.to_string(), json_of(&raw)]);
     let once = shop.once(&context, &key, "PUT /books/{id}", KEEP_REQUESTS, content);
     let after = body.details();
@@ -94,8 +97,8 @@ pub(super) async fn replace_book(
     patch, path = "/books/{id}", tag = "Books", operation_id = "changeBook", security((), ("bearer" = [])),
     params(
         ("id" = Uuid, Path, description = "Which book."),
-        ("If-Match" = Option<String>, Header, description = "The ETag that you read: refuses when the book has changed since."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless.")
+        MatchHeader,
+        KeyHeader
     ),
     request_body = BookPatchBody,
     responses(
@@ -115,6 +118,7 @@ pub(super) async fn change_book(
         return Err(Problem::new(codes::INVALID_BOOK, "A currency comes with a price. Nothing was stored.")
             .field("/currency", codes::INVALID_BOOK.code, "only together with price"));
     }
+    affordable(body.price)?;
     let content = || json!([book.to_string(), json_of(&raw)]);
     let once = shop.once(&context, &key, "PATCH /books/{id}", KEEP_REQUESTS, content);
     let (state, _) = shop.platform.peek(book).await?;
@@ -130,8 +134,8 @@ pub(super) async fn change_book(
     delete, path = "/books/{id}", tag = "Books", operation_id = "deleteBook", security((), ("bearer" = [])),
     params(
         ("id" = Uuid, Path, description = "Which book."),
-        ("If-Match" = Option<String>, Header, description = "The ETag that you read: refuses when the book has changed since."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless.")
+        MatchHeader,
+        KeyHeader
     ),
     responses(
         (status = 204, description = "It is gone.", headers(("Gallae-Position" = u64))),
@@ -149,6 +153,14 @@ pub(super) async fn delete_book(
     let (command, status, reply) = (DeleteBook { book }, StatusCode::NO_CONTENT, Bytes::new());
     let change = Change { command, metadata: context.metadata(), if_match, once, status, reply };
     Ok(Answer { version: Version::NONE, ..change.send(&shop).await? })
+}
+
+fn affordable(price: Option<i64>) -> Result<(), Problem> {
+    if price.is_none_or(|price| price <= MAX_PRICE) {
+        return Ok(());
+    }
+    let problem = "at most 1,000,000,000";
+    Err(Problem::from_rejection(&BookRejection::Invalid { field: "price", problem }))
 }
 
 /// A change of a listed book.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Shop,
-    http::{ReadRefusals, Time},
+    http::{AtLeastHeaders, ReadRefusals, Time},
 };
 use axum::{Json, extract::State, response::Response};
 use commerce_domain::projections::{OrderViews, Sales};
@@ -30,7 +30,7 @@ pub(super) struct DashboardQuery {
 
 /// Orders, revenue and their trend. Operators see the shop, customers their own orders.
 #[utoipa::path(
-    get, path = "/api/dashboard", tag = "Orders", operation_id = "dashboard", security(("bearer" = [])), params(DashboardQuery),
+    get, path = "/api/dashboard", tag = "Orders", operation_id = "dashboard", security(("bearer" = [])), params(DashboardQuery, AtLeastHeaders),
     responses(
         (status = 200, description = "The figures.", body = DashboardReply, headers(("Gallae-Position" = u64))),
         ReadRefusals

@@ -8,7 +8,7 @@ mod words;
 
 pub(crate) use change::Change;
 pub use openapi::Documentation;
-pub(crate) use openapi::{ReadRefusals, WriteRefusals};
+pub(crate) use openapi::{AtLeastHeaders, KeyHeader, MatchHeader, PreferHeader, ReadRefusals, WriteRefusals};
 pub(crate) use reply::{Answer, body_of};
 pub(crate) use sealed::Sealed;
 pub(crate) use words::{

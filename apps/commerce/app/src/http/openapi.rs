@@ -3,7 +3,7 @@
 use gallae_http::{FieldError, ProblemBody};
 use std::collections::BTreeMap;
 use utoipa::{
-    IntoResponses, Modify, OpenApi,
+    IntoParams, IntoResponses, Modify, OpenApi,
     openapi::{
         Content, Ref, RefOr, Response, ResponseBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -43,6 +43,55 @@ impl IntoResponses for WriteRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 429, 503])
     }
+}
+
+/// `Idempotency-Key`, in the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes what an extractor reads")]
+pub(crate) struct KeyHeader {
+    /// Makes repeating the request harmless: a repetition gets the first answer.
+    #[param(
+        rename = "Idempotency-Key",
+        nullable = false,
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]([ -~]*[!-~])?$"
+    )]
+    key: Option<String>,
+}
+
+/// `If-Match`, in the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes what an extractor reads")]
+pub(crate) struct MatchHeader {
+    /// The `ETag` that you read: refuses when it has changed since.
+    #[param(rename = "If-Match", nullable = false, pattern = r#"^(\*|"[0-9]{1,18}")$"#)]
+    etag: Option<String>,
+}
+
+/// `Prefer`, in the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes what an extractor reads")]
+pub(crate) struct PreferHeader {
+    /// `wait=2`: how many seconds to wait for the end of the checkout, at most ten.
+    #[param(rename = "Prefer", nullable = false, example = "wait=2")]
+    wait: Option<String>,
+}
+
+/// What a reader demands, in the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes what an extractor reads")]
+pub(crate) struct AtLeastHeaders {
+    /// The `Gallae-Position` of a reply: answers only once it is seen here.
+    #[param(rename = "Gallae-At-Least", nullable = false, minimum = 0)]
+    position: Option<u64>,
+    /// `wait=2`: how many seconds to wait for that, at most ten.
+    #[param(rename = "Prefer", nullable = false, example = "wait=2")]
+    wait: Option<String>,
 }
 
 fn problems(statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {

@@ -49,11 +49,16 @@ fn krw() -> Currency {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ItemBody {
     /// The `id` of a book, or any code for an item outside the catalogue.
-    #[schema(min_length = 1, max_length = 100, example = "product-123")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        example = "product-123"
+    )]
     pub(super) product_id: String,
     /// Needed for an item outside the catalogue; a book has its title.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 500, example = "노트북", nullable = false)]
+    #[schema(min_length = 1, max_length = 500, pattern = "\\S", example = "노트북", nullable = false)]
     pub(super) product_name: Option<String>,
     /// Pieces.
     #[schema(minimum = 1, maximum = 1000000, example = 1)]
@@ -94,6 +99,7 @@ impl PartialSchema for AddressOrLine {
             .schema_type(Type::String)
             .min_length(Some(1))
             .max_length(Some(500))
+            .pattern(Some("\\S"))
             .examples(["서울시 강남구 테헤란로 123"]);
         OneOfBuilder::new().item(line).item(Ref::from_schema_name("Address")).into()
     }
@@ -115,7 +121,7 @@ pub(super) struct Address {
     #[schema(max_length = 500)]
     name: Option<String>,
     /// Street and number, or the whole address.
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(min_length = 1, max_length = 500, pattern = "\\S")]
     line1: String,
     /// Apartment, company.
     #[schema(max_length = 500)]
@@ -158,6 +164,6 @@ pub(super) struct ConfirmBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ShipBody {
     /// The carrier's.
-    #[schema(min_length = 1, max_length = 100, example = "CJ-123456789")]
+    #[schema(min_length = 1, max_length = 100, pattern = "\\S", example = "CJ-123456789")]
     pub(super) tracking_number: String,
 }

@@ -3,7 +3,7 @@
 use super::{body::CancelBody, confirm::untold, read::missing, reply::ChangedReply};
 use crate::{
     Shop,
-    http::{Answer, WriteRefusals, body_of},
+    http::{Answer, KeyHeader, WriteRefusals, body_of},
     shop::{KEEP_REQUESTS, Once},
 };
 use axum::{extract::State, http::StatusCode};
@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(20);
     delete, path = "/orders/{id}", tag = "Orders", operation_id = "cancelOrder", security(("bearer" = [])),
     params(
         ("id" = Uuid, Path, description = "Which order."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless.")
+        KeyHeader
     ),
     request_body(content = Option<CancelBody>, content_type = "application/json"),
     responses(
@@ -50,9 +50,9 @@ pub(super) async fn cancel_order(
     StrictPath(order): StrictPath<Id<Order>>,
     key: IdempotencyKey,
     at_least: AtLeast,
-    body: Option<StrictJson<CancelBody>>,
+    body: Option<StrictJson<Option<CancelBody>>>,
 ) -> Result<Answer, Problem> {
-    let reason = body.and_then(|body| body.value.reason).unwrap_or_default();
+    let reason = body.and_then(|body| body.value?.reason).unwrap_or_default();
     if reason.chars().count() > 500 {
         return Err(Problem::new(codes::INVALID_BODY, "Nothing was changed.").field(
             "/reason",

@@ -3,7 +3,7 @@
 use super::{body::ConfirmBody, place::saga_end, reply::ChangedReply};
 use crate::{
     Shop, codes,
-    http::{Answer, WriteRefusals, body_of},
+    http::{Answer, PreferHeader, WriteRefusals, body_of},
 };
 use axum::{extract::State, http::StatusCode};
 use commerce_domain::{
@@ -23,7 +23,7 @@ use gallae_runtime::saga::InterventionError;
     put, path = "/orders/{id}/confirm", tag = "Orders", operation_id = "confirmOrder", security(("bearer" = [])),
     params(
         ("id" = Uuid, Path, description = "Which order."),
-        ("Prefer" = Option<String>, Header, description = "`wait=2`: how many seconds to wait for the checkout.")
+        PreferHeader
     ),
     request_body = ConfirmBody,
     responses(

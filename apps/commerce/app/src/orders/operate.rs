@@ -3,7 +3,7 @@
 use super::{body::ShipBody, reply::ChangedReply};
 use crate::{
     Shop,
-    http::{Answer, Change, WriteRefusals, body_of},
+    http::{Answer, Change, KeyHeader, MatchHeader, WriteRefusals, body_of},
     shop::KEEP_REQUESTS,
 };
 use axum::{extract::State, http::StatusCode};
@@ -20,8 +20,8 @@ use serde_json::json;
     post, path = "/orders/{id}/approve", tag = "Orders", operation_id = "approveOrder", security(("bearer" = [])),
     params(
         ("id" = Uuid, Path, description = "Which order."),
-        ("If-Match" = Option<String>, Header, description = "The ETag that you read."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless.")
+        MatchHeader,
+        KeyHeader
     ),
     responses(
         (status = 200, description = "It is approved.", body = ChangedReply, headers(("ETag" = String), ("Gallae-Position" = u64))),
@@ -44,8 +44,8 @@ pub(super) async fn approve_order(
     post, path = "/orders/{id}/ship", tag = "Orders", operation_id = "shipOrder", security(("bearer" = [])),
     params(
         ("id" = Uuid, Path, description = "Which order."),
-        ("If-Match" = Option<String>, Header, description = "The ETag that you read."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless.")
+        MatchHeader,
+        KeyHeader
     ),
     request_body = ShipBody,
     responses(
@@ -71,8 +71,8 @@ pub(super) async fn ship_order(
     post, path = "/orders/{id}/deliver", tag = "Orders", operation_id = "deliverOrder", security(("bearer" = [])),
     params(
         ("id" = Uuid, Path, description = "Which order."),
-        ("If-Match" = Option<String>, Header, description = "The ETag that you read."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless.")
+        MatchHeader,
+        KeyHeader
     ),
     responses(
         (status = 200, description = "It has arrived.", body = ChangedReply, headers(("ETag" = String), ("Gallae-Position" = u64))),

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     Shop,
-    http::{Answer, SagaState, Status, WriteRefusals, body_of},
+    books::MAX_PRICE,
+    http::{Answer, KeyHeader, PreferHeader, SagaState, Status, WriteRefusals, body_of},
     shop::{KEEP_ORDERS, Once},
 };
 use axum::{extract::State, http::StatusCode};
@@ -45,8 +46,8 @@ const LOOK: Duration = Duration::from_millis(20);
 #[utoipa::path(
     post, path = "/orders", tag = "Orders", operation_id = "placeOrder", security(("bearer" = [])),
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request harmless, for seven days."),
-        ("Prefer" = Option<String>, Header, description = "`wait=2`: answer when the checkout has ended, at most so many seconds.")
+        KeyHeader,
+        PreferHeader
     ),
     request_body = PlaceOrderBody,
     responses(
@@ -184,9 +185,12 @@ async fn priced(
     let mut guards: Vec<(Id<Book>, Version)> = Vec::new();
     for (index, item) in body.items.iter().enumerate() {
         let quantity = u32::try_from(item.quantity).ok().filter(|_| item.quantity <= MAX_QUANTITY);
-        let problem = "from 1 to 1,000,000";
-        let refused = OrderRejection::InvalidItem { index, field: "quantity", problem };
-        let quantity = quantity.ok_or_else(|| Problem::from_rejection(&refused))?;
+        let refused =
+            |field, problem| Problem::from_rejection(&OrderRejection::InvalidItem { index, field, problem });
+        let quantity = quantity.ok_or_else(|| refused("quantity", "from 1 to 1,000,000"))?;
+        if item.price.is_some_and(|price| !(1..=MAX_PRICE).contains(&price)) {
+            return Err(refused("price", "from 1 to 1,000,000,000"));
+        }
         let id = Uuid::try_parse(&item.product_id).ok().map(Id::<Book>::new);
         let known = match id {
             Some(id) => Some((id, shop.platform.peek(id).await?)),

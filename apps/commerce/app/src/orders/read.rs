@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Shop,
-    http::{ReadRefusals, Sealed},
+    http::{AtLeastHeaders, ReadRefusals, Sealed},
 };
 use axum::{Json, extract::State, response::Response};
 use commerce_domain::{
@@ -51,7 +51,7 @@ pub(super) struct OrdersQuery {
 
 /// My orders, newest first. Operators see everybody's.
 #[utoipa::path(
-    get, path = "/orders", tag = "Orders", operation_id = "listOrders", security(("bearer" = [])), params(OrdersQuery),
+    get, path = "/orders", tag = "Orders", operation_id = "listOrders", security(("bearer" = [])), params(OrdersQuery, AtLeastHeaders),
     responses(
         (status = 200, description = "A page.", body = OrdersPage, headers(("Gallae-Position" = u64))),
         ReadRefusals
@@ -136,7 +136,7 @@ fn instant_of(shop: &Shop, text: &str, next_day: bool) -> Option<Timestamp> {
 /// One order with everything that is known of it. Its `ETag` goes into `If-Match` of a change.
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "Orders", operation_id = "getOrder", security(("bearer" = [])),
-    params(("id" = Uuid, Path, description = "Which order.")),
+    params(("id" = Uuid, Path, description = "Which order."), AtLeastHeaders),
     responses(
         (status = 200, description = "The order.", body = OrderReply, headers(("ETag" = String), ("Gallae-Position" = u64))),
         ReadRefusals

@@ -3,7 +3,7 @@
 use super::{queries, reply::AmountReply};
 use crate::{
     Shop,
-    http::{ReadRefusals, Status, Time},
+    http::{AtLeastHeaders, ReadRefusals, Status, Time},
 };
 use axum::{Json, extract::State, response::Response};
 use commerce_domain::projections::{OrderDocument, OrderSearch};
@@ -80,7 +80,7 @@ struct PartReply {
 
 /// Orders whose id, customer, items or address match a text, best first. Customers search their own.
 #[utoipa::path(
-    get, path = "/api/search", tag = "Orders", operation_id = "searchOrders", security(("bearer" = [])), params(TextQuery),
+    get, path = "/api/search", tag = "Orders", operation_id = "searchOrders", security(("bearer" = [])), params(TextQuery, AtLeastHeaders),
     responses(
         (status = 200, description = "What was found.", body = SearchReply, headers(("Gallae-Position" = u64))),
         ReadRefusals

@@ -19,7 +19,7 @@ pub(super) struct RegisterBody {
     #[schema(format = Password, min_length = 8, max_length = 128, example = "password123")]
     pub(super) password: String,
     /// Given name.
-    #[schema(min_length = 1, max_length = 100, example = "길동")]
+    #[schema(min_length = 1, max_length = 100, pattern = "\\S", example = "길동")]
     pub(super) first_name: String,
     /// Family name.
     #[serde(default)]
@@ -42,7 +42,6 @@ pub(super) struct LoginBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RefreshBody {
     /// From the last log-in or refresh.
-    #[schema(max_length = 256)]
     pub(super) refresh_token: String,
 }
 
