@@ -131,7 +131,7 @@ fn every_refusal_has_its_exit_code_and_says_what_to_do() {
         (&["order", "list"], 4, "--data-dir"),
         (&["order", "list", "--url", "http://127.0.0.1:1"], 2, "--token"),
         (&["bench-load", "--url", "http://192.0.2.1:1"], 2, "--allow-remote"),
-        (&["projection", "rebuild"], 2, "--all"),
+        (&["projection", "rebuild"], 2, "NAMES"),
     ];
     for (arguments, code, word) in cases {
         let output = run(at, arguments);

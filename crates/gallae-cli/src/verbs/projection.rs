@@ -13,29 +13,41 @@ pub enum Projection {
     List,
     /// Recompute projections from the log beside their live rows, and switch
     #[command(
+<<<<<<< HEAD
         after_help = "Queries are served throughout.\n\nExamples:\n  {bin} projection rebuild order_views\n  {bin} projection rebuild --all"
+=======
+        after_help = "Queries are served throughout.\n\nExamples:\n  {bin} projection rebuild order-views\n  {bin} projection rebuild --all"
+>>>>>>> cli
     )]
     Rebuild(Which),
     /// Recompute projections and compare them with their live rows, row by row
     #[command(
+<<<<<<< HEAD
         after_help = "Changes nothing. Ends with 5 if a row differs.\n\nExamples:\n  {bin} projection verify --all\n  {bin} projection verify order_views --json"
+=======
+        after_help = "Changes nothing. Ends with 5 if a row differs.\n\nExamples:\n  {bin} projection verify --all\n  {bin} projection verify order-views --json"
+>>>>>>> cli
     )]
     Verify(Which),
     /// Verify projections, and rewrite the rows that differ and no others
-    #[command(after_help = "Examples:\n  {bin} projection repair order_views")]
+    #[command(after_help = "Examples:\n  {bin} projection repair order-views")]
     Repair(Which),
     /// Hold projections where they are, also across restarts
-    #[command(after_help = "Examples:\n  {bin} projection pause book_views")]
+    #[command(after_help = "Examples:\n  {bin} projection pause book-views")]
     Pause(Which),
     /// Let held projections go on
-    #[command(after_help = "Examples:\n  {bin} projection resume book_views")]
+    #[command(after_help = "Examples:\n  {bin} projection resume book-views")]
     Resume(Which),
     /// Wait until projections have folded everything that is in the log now
     #[command(after_help = "Examples:\n  {bin} projection sync --all")]
     Sync(Which),
     /// List events that a projection could not fold, and those that wait behind them
     #[command(
+<<<<<<< HEAD
         after_help = "Examples:\n  {bin} projection dead-letters\n  {bin} projection dead-letters --projection order_views"
+=======
+        after_help = "Examples:\n  {bin} projection dead-letters\n  {bin} projection dead-letters --projection order-views"
+>>>>>>> cli
     )]
     DeadLetters {
         /// Only of this projection
@@ -49,11 +61,15 @@ pub enum Projection {
         limit: u32,
     },
     /// Fold the parked events of a key again
-    #[command(after_help = "Examples:\n  {bin} projection retry order_views 0190…")]
+    #[command(after_help = "Examples:\n  {bin} projection retry order-views 0190…")]
     Retry(Parked),
     /// Give up the first parked event of a key, for good, and fold those behind it
     #[command(
+<<<<<<< HEAD
         after_help = "The event stays in the log, and a rebuild meets it again.\n\nExamples:\n  {bin} projection discard order_views 0190…"
+=======
+        after_help = "The event stays in the log, and a rebuild meets it again.\n\nExamples:\n  {bin} projection discard order-views 0190…"
+>>>>>>> cli
     )]
     Discard(Parked),
 }

@@ -16,6 +16,8 @@ use tokio::{net::TcpStream, task::JoinSet};
 pub(super) struct Address {
     host: Arc<str>,
     port: u16,
+    /// As the `Host` header says it.
+    authority: Arc<str>,
 }
 
 impl Address {
@@ -24,8 +26,9 @@ impl Address {
             || Failure::new(Exit::Usage, format!("{url} is not an address such as http://127.0.0.1:3000"));
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let host = uri.host().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
+        let authority = uri.authority().ok_or_else(wrong)?.as_str().into();
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        Ok(Self { host: host.into(), port: uri.port_u16().unwrap_or(80) })
+        Ok(Self { host: host.into(), port: uri.port_u16().unwrap_or(80), authority })
     }
 
     /// Only what names this machine by itself counts: a name may lead anywhere.
@@ -44,14 +47,12 @@ pub(super) struct Answer {
 /// One connection; made again after it broke.
 pub(super) struct Connection {
     address: Address,
-    host: String,
     open: Option<(SendRequest<Full<Bytes>>, JoinSet<()>)>,
 }
 
 impl Connection {
     pub(super) fn new(address: &Address) -> Self {
-        let host = format!("{}:{}", address.host, address.port);
-        Self { address: address.clone(), host, open: None }
+        Self { address: address.clone(), open: None }
     }
 
     /// Sends a request and reads its answer whole.
@@ -62,7 +63,7 @@ impl Connection {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> io::Result<Answer> {
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &self.host);
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &*self.address.authority);
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
