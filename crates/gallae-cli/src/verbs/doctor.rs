@@ -155,11 +155,7 @@ mod tests {
         let broken = json!({"clean": false, "rows": 608, "differing": 2, "parked": 0, "error": null});
         let stock = json!({"name": "stock", "ok": false, "checked": 1000, "violations": ["채식주의자: 3 + 1 is not 5"]});
         let checks =
-<<<<<<< HEAD
-            [view_check("order_views", &clean), view_check("book_views", &broken), invariant(&stock)];
-=======
             [view_check("order-views", &clean), view_check("book-views", &broken), invariant(&stock)];
->>>>>>> cli
         assert_snapshot!(words(&checks));
     }
 

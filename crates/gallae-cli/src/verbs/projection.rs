@@ -13,20 +13,12 @@ pub enum Projection {
     List,
     /// Recompute projections from the log beside their live rows, and switch
     #[command(
-<<<<<<< HEAD
-        after_help = "Queries are served throughout.\n\nExamples:\n  {bin} projection rebuild order_views\n  {bin} projection rebuild --all"
-=======
         after_help = "Queries are served throughout.\n\nExamples:\n  {bin} projection rebuild order-views\n  {bin} projection rebuild --all"
->>>>>>> cli
     )]
     Rebuild(Which),
     /// Recompute projections and compare them with their live rows, row by row
     #[command(
-<<<<<<< HEAD
-        after_help = "Changes nothing. Ends with 5 if a row differs.\n\nExamples:\n  {bin} projection verify --all\n  {bin} projection verify order_views --json"
-=======
         after_help = "Changes nothing. Ends with 5 if a row differs.\n\nExamples:\n  {bin} projection verify --all\n  {bin} projection verify order-views --json"
->>>>>>> cli
     )]
     Verify(Which),
     /// Verify projections, and rewrite the rows that differ and no others
@@ -43,11 +35,7 @@ pub enum Projection {
     Sync(Which),
     /// List events that a projection could not fold, and those that wait behind them
     #[command(
-<<<<<<< HEAD
-        after_help = "Examples:\n  {bin} projection dead-letters\n  {bin} projection dead-letters --projection order_views"
-=======
         after_help = "Examples:\n  {bin} projection dead-letters\n  {bin} projection dead-letters --projection order-views"
->>>>>>> cli
     )]
     DeadLetters {
         /// Only of this projection
@@ -65,11 +53,7 @@ pub enum Projection {
     Retry(Parked),
     /// Give up the first parked event of a key, for good, and fold those behind it
     #[command(
-<<<<<<< HEAD
-        after_help = "The event stays in the log, and a rebuild meets it again.\n\nExamples:\n  {bin} projection discard order_views 0190…"
-=======
         after_help = "The event stays in the log, and a rebuild meets it again.\n\nExamples:\n  {bin} projection discard order-views 0190…"
->>>>>>> cli
     )]
     Discard(Parked),
 }

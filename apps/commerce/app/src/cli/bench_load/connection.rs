@@ -63,7 +63,8 @@ impl Connection {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> io::Result<Answer> {
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &*self.address.authority);
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::HOST, &*self.address.authority);
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
