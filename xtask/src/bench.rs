@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the workloads of bench/, in release mode. Results with the machine's facts are bench's own work.
+//! `cargo xtask bench`: the workloads of bench/ and the shop that they load, in release mode. Results with the machine's facts are
+//! bench's own work.
 
 use crate::{
     process::{self, Failure},
@@ -13,6 +14,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn bench(arguments: &Arguments) -> Result<(), Failure> {
+    // What loads the shop starts its binary.
+    process::run(
+        process::cargo()
+            .args(["build", "--release", "--package", "commerce-app", "--package", "gallae-bench"])
+            .current_dir(workspace::root()),
+    )?;
     process::run(
         process::cargo()
             .args(["run", "--release", "--package", "gallae-bench", "--"])

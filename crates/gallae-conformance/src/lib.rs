@@ -2,7 +2,7 @@
 //!
 //! An adapter says how to make a fresh store and names the suites of the ports it serves:
 //!
-//! ```ignore
+//! ```text
 //! struct Sqlite;
 //!
 //! impl gallae_conformance::Harness for Sqlite {
@@ -19,7 +19,7 @@
 //!
 //! | suite | needs |
 //! |---|---|
-//! | [`event_store_suite!`], [`saga_store_suite!`], [`snapshot_store_suite!`], [`lease_store_suite!`], [`dead_letter_store_suite!`], [`credential_store_suite!`] | [`Harness`] |
+//! | [`event_store_suite!`], [`saga_store_suite!`], [`snapshot_store_suite!`], [`lease_store_suite!`], [`dead_letter_store_suite!`], [`credential_store_suite!`], [`cursor_store_suite!`] | [`Harness`] |
 //! | [`view_store_suite!`], [`search_store_suite!`], [`counter_store_suite!`] | [`Harness`] |
 //! | [`broker_suite!`], [`bounded_broker_suite!`], [`lock_service_suite!`] | [`Harness`] |
 //! | [`event_store_fault_suite!`] | [`FaultyHarness`] |
@@ -30,6 +30,7 @@
 pub mod broker;
 pub mod counter_store;
 pub mod credential_store;
+pub mod cursor_store;
 pub mod dead_letter_store;
 pub mod event_store;
 pub mod event_store_durability;

@@ -3,7 +3,7 @@
 use crate::{Problem, codes};
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, OptionalFromRequest, Request},
     http::header,
 };
 use serde::de::DeserializeOwned;
@@ -22,23 +22,49 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_json = content_type.is_some_and(|text| {
-            let essence = text.split(';').next().unwrap_or_default().trim();
-            essence.eq_ignore_ascii_case("application/json")
-        });
-        if !is_json {
-            return Err(Problem::new(codes::UNSUPPORTED_MEDIA_TYPE, "Set Content-Type: application/json."));
+        if !is_json(&request) {
+            return Err(not_json());
         }
-        let raw = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(codes::PAYLOAD_TOO_LARGE, "The body is larger than 256 KiB. Nothing was stored.")
-            } else {
-                Problem::new(codes::MALFORMED_JSON, "The body could not be read to its end.")
-            }
-        })?;
+        let raw = read(request, state).await?;
         Ok(Self { value: parse(&raw)?, raw })
     }
+}
+
+/// For routes that can do without a body.
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for StrictJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        let is_json = is_json(&request);
+        let raw = read(request, state).await?;
+        match (raw.is_empty(), is_json) {
+            (true, _) => Ok(None),
+            (false, true) => Ok(Some(Self { value: parse(&raw)?, raw })),
+            (false, false) => Err(not_json()),
+        }
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|text| {
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("application/json")
+    })
+}
+
+fn not_json() -> Problem {
+    Problem::new(codes::UNSUPPORTED_MEDIA_TYPE, "Set Content-Type: application/json.")
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::new(codes::PAYLOAD_TOO_LARGE, "The body is larger than 256 KiB. Nothing was stored.")
+        } else {
+            Problem::new(codes::MALFORMED_JSON, "The body could not be read to its end.")
+        }
+    })
 }
 
 fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Problem> {

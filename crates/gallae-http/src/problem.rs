@@ -80,10 +80,20 @@ impl Problem {
         Self { status, code, detail, errors: Vec::new(), members: Map::new(), retry_after: None }
     }
 
-    /// Adds a fact that a client can act on.
+    /// Adds a fact that a client can act on. One that is called like a member which every problem has, such as `status`, is shown
+    /// as `actualStatus`.
     #[must_use]
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        const EVERY: [&str; 8] =
+            ["type", "title", "status", "detail", "code", "correlationId", "traceId", "errors"];
+        let mut letters = name.chars();
+        let name = match letters.next() {
+            Some(first) if EVERY.contains(&name) => {
+                format!("actual{}{}", first.to_ascii_uppercase(), letters.as_str())
+            }
+            _ => name.to_owned(),
+        };
+        self.members.insert(name, value.into());
         self
     }
 
@@ -273,7 +283,9 @@ impl Problem {
         };
         let mut problem = Self::with_status(status, rejection.code(), rejection.to_string());
         if let Value::Object(facts) = rejection.facts() {
-            problem.members.extend(facts);
+            for (name, fact) in facts {
+                problem = problem.member(&name, fact);
+            }
         }
         problem
     }
@@ -319,7 +331,15 @@ fn chain(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::prefers_korean;
+    use super::*;
+
+    #[test]
+    fn facts_never_hide_what_every_problem_has() {
+        let problem = Problem::new(codes::CONFLICT, "…").member("status", "PENDING").member("limit", 3);
+        let body = serde_json::to_value(problem.body(false, codes::ALL, None)).unwrap();
+        assert_eq!(body["status"], 409);
+        assert_eq!((&body["actualStatus"], &body["limit"]), (&json!("PENDING"), &json!(3)));
+    }
 
     #[test]
     fn the_first_language_we_speak_decides() {

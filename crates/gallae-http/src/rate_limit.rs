@@ -14,20 +14,27 @@ use std::{fmt, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 #[derive(Clone)]
 pub struct RateLimits {
     buckets: Option<Arc<DefaultKeyedRateLimiter<String>>>,
-    caller: fn(&Request) -> Option<String>,
+    caller: Arc<NameCaller>,
 }
+
+/// Names who asks, if that is known.
+type NameCaller = dyn Fn(&Request) -> Option<String> + Send + Sync;
 
 impl RateLimits {
     /// No limits.
     pub fn off() -> Self {
-        Self { buckets: None, caller: |_| None }
+        Self { buckets: None, caller: Arc::new(|_| None) }
     }
 
     /// `per_second` requests a second with bursts of `burst`, for each caller. `caller` names who asks, if a token says so; others
     /// are told apart by address.
-    pub fn new(per_second: NonZeroU32, burst: NonZeroU32, caller: fn(&Request) -> Option<String>) -> Self {
+    pub fn new(
+        per_second: NonZeroU32,
+        burst: NonZeroU32,
+        caller: impl Fn(&Request) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
         let buckets = RateLimiter::keyed(Quota::per_second(per_second).allow_burst(burst));
-        Self { buckets: Some(Arc::new(buckets)), caller }
+        Self { buckets: Some(Arc::new(buckets)), caller: Arc::new(caller) }
     }
 
     /// Forgets callers whose buckets are full again; call it now and then.

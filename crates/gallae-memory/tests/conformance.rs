@@ -113,6 +113,7 @@ gallae_conformance::snapshot_store_suite!(Log::new());
 gallae_conformance::lease_store_suite!(Log::new());
 gallae_conformance::dead_letter_store_suite!(Log::new());
 gallae_conformance::credential_store_suite!(Log::new());
+gallae_conformance::cursor_store_suite!(Log::new());
 gallae_conformance::view_store_suite!(Views);
 gallae_conformance::view_store_durability_suite!(Views);
 gallae_conformance::search_store_suite!(Search);

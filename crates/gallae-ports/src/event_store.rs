@@ -30,8 +30,8 @@ pub type EventStream = BoxStream<'static, Result<EventPage, ReadError>>;
 /// * **Neighbours.** Batches may be committed together; one that is refused never fails another.
 /// * **Unknown outcomes.** After [`AppendError::Indeterminate`] the caller appends the same batch again. A store finds that the
 ///   batch's first event already stands at its (stream, version) with the same id and answers with the original
-///   positions and `replayed`; another id there is a conflict; nothing there is a new write. This check comes before
-///   every other refusal.
+///   positions and `replayed`; another id there is a conflict; nothing there is a new write. A first event for *any* version
+///   is looked for where the batch that left the idempotency record began. This check comes before every other refusal.
 /// * **Records.** Idempotency, claims, inbox, saga rows, timers, effects and the fence are checked and written in the same
 ///   transaction as the events.
 pub trait EventStore: Send + Sync + 'static {

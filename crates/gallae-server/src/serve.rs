@@ -33,7 +33,8 @@ impl Readiness {
         self.stop.clone()
     }
 
-    fn begin_drain(&self) {
+    /// Takes the node out of service: not ready any more, live streams end. Requests are still answered.
+    pub fn begin_drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.stop.cancel();
     }

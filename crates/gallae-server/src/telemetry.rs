@@ -2,6 +2,7 @@
 
 use crate::config::{Log, LogFormat};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, prelude::*, util::TryInitError};
 
 /// Seconds; from a cached read to a long drain.
@@ -32,7 +33,10 @@ pub fn log_to_stderr(settings: &Log) -> Result<(), TelemetryError> {
     let registry = tracing_subscriber::registry().with(filter);
     match settings.format {
         LogFormat::Pretty => {
-            registry.with(fmt::layer().with_target(false).with_writer(std::io::stderr)).try_init()?
+            // Colours are for people who look on.
+            let colours = std::io::stderr().is_terminal();
+            let layer = fmt::layer().with_target(false).with_ansi(colours);
+            registry.with(layer.with_writer(std::io::stderr)).try_init()?;
         }
         LogFormat::Json => {
             let layer = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);

@@ -64,9 +64,11 @@ macro_rules! event_store_suite {
             a_repeated_batch_is_replayed,
             a_replay_comes_before_every_other_refusal,
             a_replay_knows_the_versions_of_every_stream,
+            a_repeated_batch_at_any_version_is_replayed,
             another_event_at_the_same_place_is_a_conflict,
 
             a_subscription_goes_from_history_to_live,
+            a_subscription_sleeps_through_no_commit,
             a_subscription_starts_anywhere,
             a_subscription_holds_a_page_at_most,
             a_slow_subscriber_holds_up_nobody,

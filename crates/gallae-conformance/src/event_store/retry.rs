@@ -60,6 +60,23 @@ pub async fn a_replay_knows_the_versions_of_every_stream<H: Harness<Store: Event
     assert_eq!(append(&store, wide).await, Appended { replayed: true, ..answer });
 }
 
+/// Without a version to look at, the record says where the batch began; another batch with its key is a duplicate.
+pub async fn a_repeated_batch_at_any_version_is_replayed<H: Harness<Store: EventStore>>(harness: &H) {
+    let store = harness.fresh().await;
+    append(&store, write("order-1", Expected::NoStream, 3)).await;
+    let any = || AppendBatch {
+        idempotency: Some(record("k-1", "{}", later(60))),
+        ..write("order-1", Expected::Any, 2)
+    };
+    let first = any();
+    let answer = append(&store, first.clone()).await;
+    append(&store, write("order-1", exact(5), 1)).await;
+    assert_eq!(append(&store, first).await, Appended { replayed: true, ..answer });
+    let error = refused(&store, any()).await;
+    assert!(matches!(error, AppendError::Duplicate(_)), "{error}");
+    assert_eq!(log(&store).await.len(), 6);
+}
+
 /// Somebody else's event at the place that the batch wanted is a conflict.
 pub async fn another_event_at_the_same_place_is_a_conflict<H: Harness<Store: EventStore>>(harness: &H) {
     let store = harness.fresh().await;

@@ -4,7 +4,7 @@ use crate::{
     Harness,
     sample::{append, assert_dense, batch, events, exact, stream, take, within, write},
 };
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, future::join_all};
 use gallae_core::Position;
 use gallae_ports::{EventStore, Expected, ReadError};
 
@@ -24,6 +24,32 @@ pub async fn a_subscription_goes_from_history_to_live<H: Harness<Store: EventSto
     }
     assert_eq!(seen.len(), 50);
     assert_dense(&seen, Position::START);
+}
+
+/// An event that is committed just while a reader goes to sleep wakes it. Events come in bursts, so that the reader looks for
+/// more while more is being committed; the writer waits until it has seen the last of a burst.
+pub async fn a_subscription_sleeps_through_no_commit<H: Harness<Store: EventStore>>(harness: &H) {
+    const BURSTS: u64 = 300;
+    const BURST: u64 = 8;
+    let store = harness.fresh().await;
+    let mut subscription = store.subscribe(Position::START);
+    let (tell, mut told) = tokio::sync::watch::channel(0);
+    let reader = tokio::spawn(async move {
+        while *tell.borrow() < BURSTS * BURST {
+            let page = take(&mut subscription, 1).await;
+            tell.send(page[page.len() - 1].position.get()).expect("the writer waits for it");
+        }
+    });
+    for burst in 0..BURSTS {
+        let versions = burst * BURST..(burst + 1) * BURST;
+        let pending: Vec<_> =
+            versions.clone().map(|version| store.append(write("order-1", exact(version), 1))).collect();
+        for appended in join_all(pending).await {
+            appended.unwrap();
+        }
+        within(told.wait_for(|seen| *seen == versions.end)).await.unwrap();
+    }
+    reader.await.unwrap();
 }
 
 /// From the start, from the middle, from the head; all of them go on with the same live events.

@@ -471,3 +471,62 @@ pub enum GraphError {
         step: &'static str,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Event, saga::Start};
+
+    #[derive(Clone, Debug, PartialEq, Event)]
+    enum Nothing {
+        #[event(name = "NothingHappened", version = 1)]
+        Happened,
+    }
+
+    struct Plain;
+    impl Saga for Plain {
+        const NAME: &'static str = "plain";
+        const VERSION: u32 = 1;
+        type Trigger = Nothing;
+        type Input = ();
+        fn start(_: &Nothing, _: &crate::StreamId) -> Option<Start<()>> {
+            None
+        }
+        fn graph() -> SagaGraph<Self> {
+            SagaGraph::new()
+        }
+    }
+
+    fn undoable(name: &'static str) -> StepDefinition<Plain> {
+        compensable(Step::<()>::new(name), local(|_| Vec::new())).undo(local(|_| Vec::new()))
+    }
+
+    fn lasting(name: &'static str) -> StepDefinition<Plain> {
+        retriable(Step::<()>::new(name), local(|_| Vec::new()))
+    }
+
+    #[test]
+    fn without_a_pivot_nothing_undoable_may_follow_or_stand_beside_what_cannot_be_undone() {
+        assert_eq!(SagaGraph::new().then(undoable("a")).then(lasting("b")).check(), []);
+        let wrong = [GraphError::CompensableAfterRetriable { step: "a" }];
+        assert_eq!(SagaGraph::new().then(lasting("b")).then(undoable("a")).check(), wrong);
+        assert_eq!(SagaGraph::new().then_all([undoable("a"), lasting("b")]).check(), wrong);
+    }
+
+    #[test]
+    fn with_a_pivot_what_can_be_undone_stands_before_it_and_the_rest_behind() {
+        let decide = || pivot::<Plain, ()>(Step::new("p"), local(|_| Vec::new()));
+        assert_eq!(SagaGraph::new().then(undoable("a")).then(decide()).then(lasting("b")).check(), []);
+        let turned = SagaGraph::new().then(lasting("b")).then(decide()).then(undoable("a"));
+        let wrong =
+            [GraphError::RetriableBeforePivot { step: "b" }, GraphError::CompensableAfterPivot { step: "a" }];
+        assert_eq!(turned.check(), wrong);
+    }
+
+    #[test]
+    fn back_off_doubles_up_to_its_cap() {
+        let policy = RetryPolicy::STANDARD;
+        let waits: Vec<_> = [1, 2, 3, 30, u32::MAX].map(|attempt| policy.backoff(attempt).as_millis()).into();
+        assert_eq!(waits, [200, 400, 800, 60_000, 60_000]);
+    }
+}

@@ -1,6 +1,6 @@
 //! Log-in, refresh and log-out over a credential store.
 
-use super::{AccessTokens, PasswordError, Passwords, TokenError};
+use super::{AccessTokens, PasswordError, Passwords, Secret, TokenError};
 use gallae_core::Timestamp;
 use gallae_ports::{
     Clock, Credential, CredentialError, CredentialStore, Entropy, RefreshToken, StoreFault, TokenUse,
@@ -219,8 +219,7 @@ impl Accounts {
 
     /// 256 random bits from the operating system, shown once, stored as a hash.
     fn refresh_token(&self, user: Uuid, family: Uuid) -> (String, RefreshToken) {
-        let secret: [u8; 32] = rand::random();
-        let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = Secret::random().reveal().to_owned();
         let expires_at = self.clock.now().after(self.refresh_lifetime);
         let token =
             RefreshToken { hash: digest(&text), family, user, expires_at, used_at: None, revoked: false };

@@ -6,7 +6,7 @@ mod tokens;
 
 pub use accounts::{Accounts, Lockout, LoginError, RefreshError, TokenPair};
 pub use passwords::{PasswordError, Passwords};
-pub use tokens::{AccessClaims, AccessTokens, Secret, TokenError};
+pub use tokens::{AccessClaims, AccessTokens, LOCAL_OPERATOR, Secret, TokenError};
 
 use crate::{Problem, RequestContext, codes};
 use axum::{

@@ -32,47 +32,40 @@ impl State {
         let claims = self.records.claims_after(&batch)?;
         let sagas = self.sagas.rows_after(&batch.sagas)?;
         // From here on nothing fails.
-        self.records.write(claims, &batch);
+        let first = self.head().next();
+        self.records.write(claims, &batch, first);
         self.sagas.write(sagas, &batch.timers, &batch.effects);
         let versions = self.write_events(batch, &metadata);
         Ok(Appended { position: self.head(), versions, replayed: false })
     }
 
-    /// The original answer, when the first event whose version the batch names stands there with the same id.
+    /// The original answer, when the batch's first event already stands where it would be written. At any version that is
+    /// where the batch that left the idempotency record began.
     fn replayed(&self, batch: &AppendBatch) -> Option<Appended> {
-        let mut before = 0;
-        let mut found = None;
-        for append in &batch.streams {
-            let (first, version) = (append.events.first(), first_version(append.expected));
-            if let (Some(event), Some(version)) = (first, version) {
-                found = Some((&append.stream, version, event.id, before));
-                break;
-            }
-            before += append.events.len() as u64;
-        }
-        let (stream, version, id, before) = found?;
-        let position = *self.streams.get(stream)?.get(version.get() as usize - 1)?;
-        if self.event(position)?.id != id {
-            return None;
-        }
-        Some(self.original_answer(batch, position.get() - before))
+        let first = batch.streams.iter().find(|append| !append.events.is_empty())?;
+        let position = match first.expected {
+            Expected::NoStream => self.streams.get(&first.stream)?.first().copied(),
+            Expected::Exact(after) => self.streams.get(&first.stream)?.get(after.get() as usize).copied(),
+            Expected::Any => self.records.first_position(&batch.idempotency.as_ref()?.key),
+        }?;
+        let same = self.event(position)?.id == first.events.first()?.id;
+        same.then(|| self.original_answer(batch, position))
     }
 
-    /// What was answered to the batch whose first event stands at position `first`.
-    fn original_answer(&self, batch: &AppendBatch, first: u64) -> Appended {
+    /// What was answered to the batch whose first event stands at `first`.
+    fn original_answer(&self, batch: &AppendBatch, first: Position) -> Appended {
         let mut next = first;
         let mut versions = Vec::with_capacity(batch.streams.len());
         for append in &batch.streams {
-            next += append.events.len() as u64;
-            versions.push(match append.expected {
-                Expected::Exact(version) => version.plus(append.events.len() as u64),
-                Expected::NoStream => Version::new(append.events.len() as u64),
-                Expected::Any => {
-                    self.event(Position::new(next - 1)).map_or(Version::NONE, |event| event.version)
-                }
+            next = next.plus(append.events.len() as u64);
+            let written = self.event(Position::new(next.get() - 1)).map(|event| event.version);
+            versions.push(match (append.expected, written) {
+                (Expected::Exact(version), _) if append.events.is_empty() => version,
+                (_, Some(version)) if !append.events.is_empty() => version,
+                _ => self.stream_head(&append.stream),
             });
         }
-        Appended { position: Position::new(next - 1), versions, replayed: true }
+        Appended { position: Position::new(next.get() - 1), versions, replayed: true }
     }
 
     fn check_streams(&self, batch: &AppendBatch) -> Result<(), AppendError> {
@@ -111,14 +104,5 @@ impl State {
             versions.push(version);
         }
         versions
-    }
-}
-
-/// The version that the first event of an append will have, as far as the batch says.
-fn first_version(expected: Expected) -> Option<Version> {
-    match expected {
-        Expected::NoStream => Some(Version::NONE.next()),
-        Expected::Exact(version) => Some(version.next()),
-        Expected::Any => None,
     }
 }

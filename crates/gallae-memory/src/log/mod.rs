@@ -70,6 +70,8 @@ struct State {
     credentials: Credentials,
     cursors: Cursors,
     faults: VecDeque<Fault>,
+    /// Whether pings fail.
+    deaf: bool,
 }
 
 impl MemoryLog {
@@ -81,6 +83,11 @@ impl MemoryLog {
     /// Makes the next append fail; several calls make as many appends fail, in order.
     pub fn fail_next(&self, fault: Fault) {
         self.state().faults.push_back(fault);
+    }
+
+    /// Makes pings fail, until told otherwise.
+    pub fn fail_pings(&self, fail: bool) {
+        self.state().deaf = fail;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -224,7 +231,9 @@ impl EventStore for MemoryLog {
 
     fn ping(&self) -> BoxFuture<'_, Result<Duration, StoreFault>> {
         let asked = self.clock.monotonic();
-        drop(self.state());
+        if self.state().deaf {
+            return std::future::ready(Err(injected())).boxed();
+        }
         ready(self.clock.monotonic().saturating_sub(asked))
     }
 }

@@ -1,6 +1,6 @@
 //! Records that make things happen once: idempotency, claims, inbox.
 
-use gallae_core::Timestamp;
+use gallae_core::{Position, Timestamp};
 use gallae_ports::{AppendBatch, AppendError, Claim, HeldClaim, IdempotencyRecord};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,7 +9,8 @@ const INBOX_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    idempotency: BTreeMap<String, IdempotencyRecord>,
+    /// With the position where the events of their batches began.
+    idempotency: BTreeMap<String, (IdempotencyRecord, Position)>,
     claims: BTreeMap<String, HeldClaim>,
     /// When each (consumer, message) was applied.
     inbox: BTreeMap<(String, String), Timestamp>,
@@ -20,7 +21,12 @@ pub(super) type ClaimChanges = BTreeMap<String, Option<HeldClaim>>;
 
 impl Records {
     pub(super) fn idempotency(&self, key: &str, now: Timestamp) -> Option<&IdempotencyRecord> {
-        self.idempotency.get(key).filter(|record| now < record.expires_at)
+        self.idempotency.get(key).map(|(record, _)| record).filter(|record| now < record.expires_at)
+    }
+
+    /// Where the batch that left a record began, expired or not.
+    pub(super) fn first_position(&self, key: &str) -> Option<Position> {
+        self.idempotency.get(key).map(|(_, first)| *first)
     }
 
     pub(super) fn claim(&self, key: &str, now: Timestamp) -> Option<&HeldClaim> {
@@ -71,7 +77,7 @@ impl Records {
         Ok(changes)
     }
 
-    pub(super) fn write(&mut self, claims: ClaimChanges, batch: &AppendBatch) {
+    pub(super) fn write(&mut self, claims: ClaimChanges, batch: &AppendBatch, first: Position) {
         for (key, held) in claims {
             match held {
                 Some(held) => self.claims.insert(key, held),
@@ -79,7 +85,7 @@ impl Records {
             };
         }
         if let Some(record) = &batch.idempotency {
-            self.idempotency.insert(record.key.clone(), record.clone());
+            self.idempotency.insert(record.key.clone(), (record.clone(), first));
         }
         for entry in &batch.inbox {
             self.inbox.insert((entry.consumer.clone(), entry.message_id.clone()), batch.time);
@@ -88,7 +94,7 @@ impl Records {
 
     pub(super) fn purge(&mut self, now: Timestamp, limit: usize) -> u64 {
         let inbox_until = now.before(INBOX_KEPT);
-        remove(&mut self.idempotency, limit, |record| record.expires_at < now)
+        remove(&mut self.idempotency, limit, |(record, _)| record.expires_at < now)
             + remove(&mut self.claims, limit, |claim| claim.expires_at.is_some_and(|until| until < now))
             + remove(&mut self.inbox, limit, |applied| *applied < inbox_until)
     }

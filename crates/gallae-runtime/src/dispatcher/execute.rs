@@ -100,9 +100,9 @@ enum Attempt {
 
 impl Dispatcher {
     pub(super) async fn execute(&self, work: Work<'_>) -> Result<Receipt, Failure> {
-        let mut last = None;
+        let (mut last, mut existing) = (None, Vec::new());
         for _ in 0..ATTEMPTS {
-            match self.attempt(&work).await? {
+            match self.attempt(&work, &mut existing).await? {
                 Attempt::Done(receipt) if receipt.replayed.is_some() => return self.at_head(receipt).await,
                 Attempt::Done(receipt) => return Ok(receipt),
                 Attempt::Again(conflict) => last = Some(conflict),
@@ -118,7 +118,7 @@ impl Dispatcher {
         Ok(Receipt { position, ..receipt })
     }
 
-    async fn attempt(&self, work: &Work<'_>) -> Result<Attempt, Failure> {
+    async fn attempt(&self, work: &Work<'_>, existing: &mut Vec<SagaId>) -> Result<Attempt, Failure> {
         let mut parts = self.lock_parts(work.commands).await?;
         let now = self.inner.clock.now();
         let cx = DecisionContext { now, metadata: &work.base.metadata };
@@ -131,7 +131,7 @@ impl Dispatcher {
                 }
             }
         }
-        self.commit(work, parts, claims, now).await
+        self.commit(work, parts, claims, now, existing).await
     }
 
     /// Locks and loads every stream the commands address, in name order so that two transactions cannot wait for each other.
@@ -235,8 +235,9 @@ impl Dispatcher {
         mut parts: Vec<Part>,
         claims: Vec<Claim>,
         now: Timestamp,
+        existing: &mut Vec<SagaId>,
     ) -> Result<Attempt, Failure> {
-        let (batch, sagas) = match self.batch(work, &parts, claims, now) {
+        let (batch, sagas) = match self.batch(work, &parts, claims, now, existing) {
             Ok(built) => built,
             Err(broken) => {
                 forget_changed(parts);
@@ -271,6 +272,10 @@ impl Dispatcher {
             }
             Err(error) => {
                 self.forget(&streams).await;
+                if let Some(saga) = sagas.into_iter().find(|saga| is_about(&error, *saga)) {
+                    existing.push(saga);
+                    return Ok(Attempt::Again(error));
+                }
                 self.refused_append(work, error, &streams).await
             }
         }
@@ -300,6 +305,7 @@ impl Dispatcher {
         parts: &[Part],
         claims: Vec<Claim>,
         now: Timestamp,
+        existing: &[SagaId],
     ) -> Result<(AppendBatch, Vec<SagaId>), StartError> {
         let mut batch = work.base.clone();
         batch.time = now;
@@ -321,7 +327,7 @@ impl Dispatcher {
                 let starts = self.inner.sagas.starting(&part.stream, event, now, &batch.metadata, entropy)?;
                 for start in starts {
                     // Two starts with one business key are one instance.
-                    if sagas.contains(&start.saga) {
+                    if sagas.contains(&start.saga) || existing.contains(&start.saga) {
                         continue;
                     }
                     sagas.push(start.saga);
@@ -435,6 +441,15 @@ fn replayed(work: &Work<'_>, record: IdempotencyRecord) -> Result<Receipt, Failu
             },
         }),
         _ => Err(Failure::KeyReused),
+    }
+}
+
+/// Whether a saga could not be started because it exists.
+fn is_about(error: &AppendError, started: SagaId) -> bool {
+    match error {
+        AppendError::SagaConflict { saga } => *saga == started,
+        AppendError::Conflict { stream, .. } => *stream == started.stream(),
+        _ => false,
     }
 }
 

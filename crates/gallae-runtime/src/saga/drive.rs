@@ -1,19 +1,16 @@
 //! Running one instance: plan, append, call, and again, until only a timer or a person can move it.
 
 use super::{
+    calls,
     engine::{Core, Tenure},
     instance::{Instance, LoadError},
     ledger,
     operator::{Intervention, InterventionError, permit},
     queue::{Entry, Letter, Mailbox, Signal},
     row,
-    transition::{self, Ask, Conditions, Incoming, Outgoing, Plan, Refusal},
+    transition::{self, Conditions, Incoming, Outgoing, Plan, Refusal},
 };
-use crate::{
-    dispatcher::TransactError,
-    saga::{CallOutcome, QueryOutcome, observe},
-    supervisor::error_chain,
-};
+use crate::{dispatcher::TransactError, saga::observe, supervisor::error_chain};
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use gallae_core::{
     Actor, Event, EventId, Position, SagaId, Timestamp,
@@ -23,7 +20,7 @@ use gallae_ports::{
     AppendBatch, AppendError, BoxFuture, Expected, Fence, NewEvent, ReadError, SagaWrite, StreamAppend,
     TimerWrite,
 };
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
 /// Between attempts to append or read when the store gives no advice.
@@ -102,7 +99,8 @@ impl Driver<'_> {
         loop {
             match letter {
                 Letter::Woken => {
-                    drop(self.transition(Incoming::Woken, Actor::System(self.core.actor())).await?)
+                    let system = Actor::System(self.core.actor());
+                    self.transition(Incoming::Woken, system).await?;
                 }
                 Letter::Signal(signal) => self.obey(signal).await?,
             }
@@ -310,7 +308,8 @@ impl Driver<'_> {
     fn launch(&mut self, outgoing: Vec<Outgoing>) {
         for call in outgoing {
             self.in_flight.push((call.step, call.direction));
-            self.calls.push(perform(Arc::clone(self.core), self.instance.definition.name, call).boxed());
+            self.calls
+                .push(calls::perform(Arc::clone(self.core), self.instance.definition.name, call).boxed());
         }
     }
 
@@ -338,41 +337,6 @@ fn note_broken(broken: &mut Option<String>, reason: String) -> Result<(), Halt> 
             Ok(())
         }
         Some(_) => Err(Halt::Unwritable(reason)),
-    }
-}
-
-/// Makes a call, or asks what became of one, within the step's attempt timeout. No answer, or a handler that panics, leaves
-/// the outcome unknown.
-async fn perform(core: Arc<Core>, saga: &'static str, outgoing: Outgoing) -> Incoming {
-    let Outgoing { step, direction, dependency, timeout, ask } = outgoing;
-    let began = core.clock.monotonic();
-    let Some(handler) = core.effects.handler(dependency) else {
-        let outcome = CallOutcome::Permanent(format!("there is no handler for {dependency}"));
-        return Incoming::Answered { step, direction, outcome };
-    };
-    match ask {
-        Ask::Call(call) => {
-            let name = call.step;
-            let outcome =
-                within(&core, timeout, handler.call(call)).await.unwrap_or_else(CallOutcome::Unknown);
-            let elapsed = core.clock.monotonic().saturating_sub(began);
-            observe::call(saga, name, direction, &outcome, elapsed);
-            Incoming::Answered { step, direction, outcome }
-        }
-        Ask::Query { key, operation } => {
-            let asked = within(&core, timeout, handler.query(&key, operation)).await;
-            Incoming::Told { step, direction, outcome: asked.unwrap_or(QueryOutcome::Unknown) }
-        }
-    }
-}
-
-async fn within<T>(core: &Core, timeout: Duration, call: BoxFuture<'_, T>) -> Result<T, String> {
-    tokio::select! {
-        biased;
-        answer = AssertUnwindSafe(call).catch_unwind() => {
-            answer.map_err(|_| "the effect handler panicked".to_owned())
-        }
-        () = core.clock.sleep(timeout) => Err(format!("no answer within {} ms", timeout.as_millis())),
     }
 }
 

@@ -22,6 +22,7 @@ use std::{
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// The lease under which all partitions are run.
@@ -292,10 +293,12 @@ impl Core {
                     }
                 }
                 entry = self.queue.next(), if !full => {
-                    running.spawn(drive(Arc::clone(self), Arc::clone(tenure), entry));
+                    let span = tracing::debug_span!("saga", id = %entry.id);
+                    running.spawn(drive(Arc::clone(self), Arc::clone(tenure), entry).instrument(span));
                 }
             }
             metrics::gauge!("gallae_saga_active").set(running.len() as f64);
+            metrics::gauge!("gallae_saga_queued").set(self.queue.waiting() as f64);
         }
     }
 

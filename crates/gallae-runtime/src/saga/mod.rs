@@ -12,6 +12,7 @@
 //! * An unknown outcome is found out before the saga goes on or turns back.
 //! * What is in memory is a hint. A new owner finds everything from rows, timers and streams.
 
+mod calls;
 mod describe;
 mod drive;
 mod effects;

@@ -146,6 +146,11 @@ impl Queue {
         self.lock().known.contains_key(&id)
     }
 
+    /// How many instances are queued or being run.
+    pub(super) fn len(&self) -> usize {
+        self.lock().known.len()
+    }
+
     /// How many instances wait to be taken up.
     pub(super) fn waiting(&self) -> usize {
         self.lock().ready.len()

@@ -22,8 +22,10 @@ use tokio::sync::Notify;
 const PAGE: u64 = 256;
 /// Timers taken at a time, so that many due at once queue up behind what has begun meanwhile.
 const TIMERS: usize = 200;
-/// The shortest pause between two looks at timers that are due and being worked on.
+/// The shortest pause between two looks at the timers.
 const BREATH: Duration = Duration::from_millis(20);
+/// The pause when every timer that is due belongs to an instance that is being worked on.
+const BUSY: Duration = Duration::from_millis(100);
 /// How long an instance that cannot be run here is left alone.
 const LEFT_ALONE: Duration = Duration::from_secs(300);
 
@@ -45,8 +47,9 @@ impl Alarm {
         }
     }
 
-    fn take(&self) -> Option<Timestamp> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What the watch sleeps until: only an earlier timer need ring. Clears what was known if there is nothing.
+    fn sleeping_until(&self, at: Option<Timestamp>) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 }
 
@@ -137,24 +140,24 @@ pub(super) async fn watch_timers(core: &Arc<Core>) {
 /// Wakes those that are due, and says how long there is nothing to do.
 async fn wake_due(core: &Core) -> Result<Duration, StoreFault> {
     let now = core.clock.now();
-    let alarm = core.alarm.take();
-    let due = core.sagas.due_timers(now, TIMERS).await?;
-    let mut late = Duration::ZERO;
+    // Before the rows are read: a timer set while they are rings.
+    core.alarm.sleeping_until(None);
+    // Timers of instances being worked on stay due until their next transition: they may not hide the others.
+    let due = core.sagas.due_timers(now, TIMERS + core.queue.len()).await?;
+    let (mut late, mut new) = (Duration::ZERO, false);
     for timer in &due {
         late = late.max(now.since(timer.fire_at));
+        new |= !core.queue.knows(timer.saga);
         core.queue.wake(timer.saga, None);
     }
     metrics::gauge!("gallae_saga_timer_lateness_seconds").set(late.as_secs_f64());
     if !due.is_empty() {
-        core.alarm.set(alarm.filter(|at| *at > now));
-        return Ok(BREATH);
+        return Ok(if new { BREATH } else { BUSY });
     }
-    let next = match alarm.filter(|at| *at > now) {
-        Some(at) => Some(at),
-        None => core.sagas.next_timer().await?,
-    };
-    core.alarm.set(next);
-    Ok(next.map_or(core.settings.poll, |at| at.since(now).clamp(BREATH, core.settings.poll)))
+    let next = core.sagas.next_timer().await?;
+    let pause = next.map_or(core.settings.poll, |at| at.since(now).clamp(BREATH, core.settings.poll));
+    core.alarm.sleeping_until(Some(now.after(pause)));
+    Ok(pause)
 }
 
 impl Core {

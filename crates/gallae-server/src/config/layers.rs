@@ -91,7 +91,7 @@ impl Layers {
         for (name, text) in variables {
             let key = match (name.strip_prefix("GALLAE_"), self.aliases.get(&name)) {
                 // What the test tiers use is not a setting of the server.
-                (Some("TIER" | "CONFIG" | "DATA_DIR_TOKEN"), _) => continue,
+                (Some("TIER" | "CONFIG" | "TOKEN"), _) => continue,
                 (Some(rest), _) => rest.to_ascii_lowercase().replace("__", "."),
                 (None, Some(key)) => key.clone(),
                 (None, None) => continue,

@@ -70,6 +70,8 @@ pub struct Http {
     pub timeout_seconds: u64,
     /// Bytes that a body may have.
     pub body_limit: usize,
+    /// Requests worked on at once; more are refused at once.
+    pub in_flight_limit: usize,
 }
 
 /// Who may log in, and how long.

@@ -50,6 +50,19 @@ pub enum BackupError {
     Failed(#[source] StoreFault),
 }
 
+/// Copies the log of the data directory `from`, as it stands now, to `log.db` in the directory `to`, without opening it for
+/// writing: also while another process appends to it. Blocks until it is done. See [`SqliteLog::backup`].
+///
+/// # Errors
+/// See [`BackupError`].
+pub fn backup_directory(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    progress: impl FnMut(BackupProgress),
+) -> Result<(), BackupError> {
+    back_up(&from.as_ref().join(FILE), to.as_ref(), progress)
+}
+
 impl SqliteLog {
     /// Copies the log, as it stands now, to `log.db` in the directory `to`, which becomes a data directory. Appends go on
     /// meanwhile. The copy takes its name only when it is complete and on disk.

@@ -5,11 +5,11 @@ use super::{
     readers::Reader,
     sql::{self, CorrelationKey},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use gallae_core::{EventId, Position, RecordedEvent, StoredMetadata, StreamId, Timestamp, Version};
 use gallae_ports::{EventPage, StreamInfo};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// Stream names that one reader remembers: at about 120 bytes each, some 1 MB at most.
 const STREAMS: usize = 4_096;
@@ -21,7 +21,8 @@ const FIRST_ALLOCATION: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Names {
     streams: Cache<i64, StreamId>,
-    types: HashMap<i64, (Arc<str>, u32)>,
+    /// By number: few, and dense.
+    types: Vec<Option<(Arc<str>, u32)>>,
 }
 
 macro_rules! select_events {
@@ -118,11 +119,12 @@ impl Reader {
         let mut statement = connection.prepare_cached(query)?;
         let mut rows = statement.query(params)?;
         let mut page: EventPage = Vec::with_capacity(limit.min(FIRST_ALLOCATION));
+        let mut copies = Copies::default();
         let mut bytes = 0;
         while bytes < max_bytes
             && let Some(row) = rows.next()?
         {
-            let event = names.event(connection, row, page.last())?;
+            let event = names.event(connection, row, page.last(), &mut copies)?;
             bytes += event.payload.len();
             page.push(Arc::new(event));
         }
@@ -130,9 +132,32 @@ impl Reader {
     }
 }
 
+/// Copies of a page's bytes in a few large pieces of memory instead of two small ones per event. An event that is kept keeps its
+/// piece: at most [`PIECE`] bytes, unless it is larger itself.
+#[derive(Debug, Default)]
+struct Copies {
+    piece: BytesMut,
+    last_size: usize,
+}
+
+/// From the first piece to the largest.
+const FIRST_PIECE: usize = 4 * 1024;
+const PIECE: usize = 64 * 1024;
+
+impl Copies {
+    fn copy(&mut self, bytes: &[u8]) -> Bytes {
+        if self.piece.capacity() < bytes.len() {
+            self.last_size = (self.last_size * 2).clamp(FIRST_PIECE, PIECE);
+            self.piece = BytesMut::with_capacity(self.last_size.max(bytes.len()));
+        }
+        self.piece.extend_from_slice(bytes);
+        self.piece.split().freeze()
+    }
+}
+
 impl Names {
     pub(super) fn new() -> Self {
-        Self { streams: Cache::new(STREAMS), types: HashMap::new() }
+        Self { streams: Cache::new(STREAMS), types: Vec::new() }
     }
 
     fn event(
@@ -140,13 +165,14 @@ impl Names {
         connection: &Connection,
         row: &Row<'_>,
         previous: Option<&Arc<RecordedEvent>>,
+        copies: &mut Copies,
     ) -> rusqlite::Result<RecordedEvent> {
         let (event_type, schema_version) = self.event_type(connection, row.get(3)?)?;
         let metadata = row.get_ref(6)?.as_blob()?;
         let metadata = match previous {
             // Events of one append share theirs.
             Some(previous) if previous.metadata.bytes() == metadata => previous.metadata.clone(),
-            _ => StoredMetadata::from_bytes(Bytes::copy_from_slice(metadata)),
+            _ => StoredMetadata::from_bytes(copies.copy(metadata)),
         };
         Ok(RecordedEvent {
             position: Position::new(row.get::<_, i64>(0)?.cast_unsigned()),
@@ -157,7 +183,7 @@ impl Names {
             schema_version,
             time: Timestamp::from_micros(row.get(4)?),
             metadata,
-            payload: Bytes::copy_from_slice(row.get_ref(7)?.as_blob()?),
+            payload: copies.copy(row.get_ref(7)?.as_blob()?),
         })
     }
 
@@ -173,14 +199,19 @@ impl Names {
     }
 
     fn event_type(&mut self, connection: &Connection, number: i64) -> rusqlite::Result<(Arc<str>, u32)> {
-        if let Some((name, schema_version)) = self.types.get(&number) {
+        let index =
+            usize::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(3, number))?;
+        if let Some(Some((name, schema_version))) = self.types.get(index) {
             return Ok((Arc::clone(name), *schema_version));
         }
         let (name, schema_version) = connection
             .prepare_cached("SELECT name, schema_version FROM event_types WHERE id = ?1")?
             .query_row([number], |row| Ok((row.get_ref(0)?.as_str()?.into(), sql::small(row, 1)?)))?;
         let known: (Arc<str>, u32) = (name, schema_version);
-        self.types.insert(number, known.clone());
+        if self.types.len() <= index {
+            self.types.resize(index + 1, None);
+        }
+        self.types[index] = Some(known.clone());
         Ok(known)
     }
 }

@@ -34,7 +34,7 @@ mod state;
 mod subscription;
 mod writer;
 
-pub use backup::{BackupError, BackupProgress};
+pub use backup::{BackupError, BackupProgress, backup_directory};
 pub use check::check_directory;
 
 use crate::{

@@ -103,11 +103,18 @@ pub(super) trait Work: Send {
     fn fail(self: Box<Self>, fault: StoreFault);
 }
 
-struct Closure<F, T> {
+/// A closure as work.
+pub(super) struct Closure<F, T> {
     doing: &'static str,
     work: F,
     result: Option<T>,
     reply: oneshot::Sender<Result<T, StoreFault>>,
+}
+
+impl<F, T> Closure<F, T> {
+    pub(super) fn new(doing: &'static str, reply: oneshot::Sender<Result<T, StoreFault>>, work: F) -> Self {
+        Self { doing, work, result: None, reply }
+    }
 }
 
 impl<F, T: Send> Work for Closure<F, T>
@@ -191,7 +198,7 @@ impl Submitter {
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, StoreFault>> {
         let (reply, answer) = oneshot::channel();
-        let submitted = self.submit(Request::Work(Box::new(Closure { doing, work, result: None, reply })), 0);
+        let submitted = self.submit(Request::Work(Box::new(Closure::new(doing, reply, work))), 0);
         Box::pin(async move {
             submitted?;
             answer.await.unwrap_or_else(|_| Err(gone()))

@@ -1,9 +1,12 @@
 //! Every event after a position: from memory at the head, from disk behind it.
 
-use super::{SqliteLog, readers::ReadQueue};
+use super::{
+    SqliteLog,
+    readers::{ReadQueue, Reader},
+};
 use futures::stream;
 use gallae_core::Position;
-use gallae_ports::{EventPage, EventStream, ReadError, RecentEvents, StoreFault};
+use gallae_ports::{BoxFuture, EventPage, EventStream, ReadError, RecentEvents, StoreFault};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -17,6 +20,8 @@ struct Subscription {
     head: watch::Receiver<Position>,
     recent: Arc<RecentEvents>,
     readers: ReadQueue,
+    /// The page from disk after `after`, being read while the last one is used.
+    ahead: Option<BoxFuture<'static, Result<EventPage, StoreFault>>>,
     ended: bool,
 }
 
@@ -27,6 +32,7 @@ pub(super) fn subscribe(log: &SqliteLog, after: Position) -> EventStream {
         head: log.inner.head.clone(),
         recent: Arc::clone(&log.inner.recent),
         readers: log.inner.readers.queue().clone(),
+        ahead: None,
         ended: false,
     };
     let head = *subscription.head.borrow();
@@ -46,9 +52,12 @@ pub(super) fn subscribe(log: &SqliteLog, after: Position) -> EventStream {
 impl Subscription {
     async fn next(&mut self) -> Result<EventPage, ReadError> {
         let head = self.head_beyond_after().await?;
-        let page = match self.recent.after(self.after, PAGE_EVENTS) {
-            Some(page) => page,
-            None => self.page_from_disk(head).await?,
+        let page = match self.ahead.take() {
+            Some(page) => self.page_from_disk(page, head).await?,
+            None => match self.recent.after(self.after, PAGE_EVENTS) {
+                Some(page) => page,
+                None => self.page_from_disk(self.read(self.after), head).await?,
+            },
         };
         if let Some(last) = page.last() {
             self.after = last.position;
@@ -70,16 +79,26 @@ impl Subscription {
         }
     }
 
-    async fn page_from_disk(&self, head: Position) -> Result<EventPage, ReadError> {
+    fn read(&self, after: Position) -> BoxFuture<'static, Result<EventPage, StoreFault>> {
+        let work = move |reader: &mut Reader| reader.log_page(after, PAGE_EVENTS, PAGE_BYTES);
+        self.readers.read("reading the log", work)
+    }
+
+    /// Takes a page that is being read, and begins to read the next one if there is more.
+    async fn page_from_disk(
+        &mut self,
+        page: BoxFuture<'static, Result<EventPage, StoreFault>>,
+        head: Position,
+    ) -> Result<EventPage, ReadError> {
         let after = self.after;
-        let work = move |reader: &mut super::readers::Reader| reader.log_page(after, PAGE_EVENTS, PAGE_BYTES);
-        let page = self.readers.read("reading the log", work).await.map_err(ReadError::Unavailable)?;
+        let page = page.await.map_err(ReadError::Unavailable)?;
         check_dense(after, &page)?;
         if page.is_empty() {
             // What was there, `head`, no longer is.
             tracing::error!(%after, %head, "the log ends before its head");
             return Err(ReadError::Regressed { after: head, head: after });
         }
+        self.ahead = page.last().filter(|last| last.position < head).map(|last| self.read(last.position));
         Ok(page)
     }
 }

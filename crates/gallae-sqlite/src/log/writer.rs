@@ -78,6 +78,8 @@ struct Writer {
     checkpoints: Checkpoints,
     /// When a commit last succeeded, unless one has failed since.
     proven: Option<Duration>,
+    /// Whether the last transaction failed: said once, not for every request of an outage.
+    failing: bool,
 }
 
 /// How a transaction failed.
@@ -97,7 +99,16 @@ impl Writer {
         let state = State::load(&connection)?;
         let checkpoints = Checkpoints::watch(&mut connection)?;
         let (head, receiver) = watch::channel(state.head_position());
-        let writer = Self { connection, state: Some(state), recent, head, clock, checkpoints, proven: None };
+        let writer = Self {
+            connection,
+            state: Some(state),
+            recent,
+            head,
+            clock,
+            checkpoints,
+            proven: None,
+            failing: false,
+        };
         Ok((writer, receiver))
     }
 
@@ -141,7 +152,10 @@ impl Writer {
     }
 
     fn fail(&mut self, group: &mut Vec<Request>, error: &rusqlite::Error, nothing_written: bool) {
-        tracing::error!(error = %error, requests = group.len(), nothing_written, "a transaction of the log failed");
+        if !self.failing {
+            self.failing = true;
+            tracing::error!(error = %error, requests = group.len(), nothing_written, "the log cannot be written");
+        }
         let reason = error.to_string();
         for request in group.drain(..) {
             request.fail(|| StoreFault::new(COMMITTING).because(reason.clone()), nothing_written);
@@ -155,6 +169,9 @@ impl Writer {
             // A transaction that changed nothing proves nothing.
             Ok(()) if self.connection.total_changes() > changes => {
                 self.proven = Some(self.clock.monotonic());
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("the log can be written again");
+                }
             }
             Ok(()) => {}
             Err(_) => {
@@ -221,5 +238,122 @@ fn gather(group: &mut Vec<Request>, first: Pending, requests: &mpsc::Receiver<Pe
         group.push(pending.take());
         let full = group.len() >= GROUP_REQUESTS || bytes >= GROUP_BYTES;
         next = if full { None } else { requests.try_recv().ok() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        connection::open_writer,
+        log::{append::Prepared, requests::Closure},
+        migrations::{LOG, migrate},
+    };
+    use gallae_core::{Actor, EventId, Metadata, Version};
+    use gallae_ports::{AppendBatch, AppendError, Appended, Entropy, Expected, NewEvent};
+    use gallae_runtime::{SystemClock, SystemEntropy};
+    use tokio::sync::oneshot;
+
+    type Answer = oneshot::Receiver<Result<Appended, AppendError>>;
+
+    fn writer(directory: &std::path::Path) -> Writer {
+        let path = directory.join("log.db");
+        let mut connection = open_writer(&path).unwrap();
+        migrate(&mut connection, &path, LOG).unwrap();
+        connection.execute("INSERT INTO store VALUES (1, x'00', 0, 0)", []).unwrap();
+        let recent = Arc::new(RecentEvents::new(10, 1_000));
+        Writer::new(connection, recent, Arc::new(SystemClock::new())).unwrap().0
+    }
+
+    fn batch(stream: &str, expected: Expected) -> AppendBatch {
+        let event = NewEvent {
+            id: EventId::new(SystemEntropy.uuid()),
+            event_type: "Happened".into(),
+            schema_version: 1,
+            payload: "{}".into(),
+        };
+        let metadata = Metadata::new("c-1".parse().unwrap(), Actor::Anonymous, "n");
+        AppendBatch::new(SystemClock::new().now(), Arc::new(metadata)).stream(
+            stream.parse().unwrap(),
+            expected,
+            vec![event],
+        )
+    }
+
+    fn append(batch: &AppendBatch) -> (Request, Answer) {
+        let (reply, answer) = oneshot::channel();
+        let prepared = Box::new(Prepared::new(batch.clone()).unwrap());
+        (Request::Append { prepared, outcome: None, reply }, answer)
+    }
+
+    fn ping(writer: &mut Writer) -> Result<(), StoreFault> {
+        let (reply, mut answer) = oneshot::channel();
+        writer.process(&mut vec![Request::Ping(reply)]);
+        answer.try_recv().unwrap()
+    }
+
+    #[test]
+    fn a_commit_that_fails_is_indeterminate_and_a_retry_resolves_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        ping(&mut writer).unwrap();
+        let wanted = batch("a-1", Expected::NoStream);
+        let (first, mut first_answer) = append(&wanted);
+        let (refused, mut refused_answer) = append(&batch("a-1", Expected::Exact(Version::new(7))));
+        writer.connection.commit_hook(Some(|| true)).unwrap();
+        writer.process(&mut vec![first, refused]);
+        assert!(matches!(first_answer.try_recv().unwrap(), Err(AppendError::Indeterminate(_))));
+        assert!(matches!(refused_answer.try_recv().unwrap(), Err(AppendError::Unavailable(_))));
+        assert!(ping(&mut writer).is_err(), "a store that cannot commit is not healthy");
+
+        writer.connection.commit_hook(None::<fn() -> bool>).unwrap();
+        ping(&mut writer).unwrap();
+        for replayed in [false, true] {
+            let (again, mut answer) = append(&wanted);
+            writer.process(&mut vec![again]);
+            let appended = answer.try_recv().unwrap().unwrap();
+            assert_eq!((appended.position, appended.replayed), (Position::new(1), replayed));
+        }
+        assert_eq!(*writer.head.borrow(), Position::new(1));
+    }
+
+    #[test]
+    fn one_request_that_sqlite_refuses_fails_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        let (before, mut before_answer) = append(&batch("a-1", Expected::NoStream));
+        let (reply, mut poison_answer) = oneshot::channel();
+        let poison = Closure::new("breaking a rule", reply, |connection: &Connection| {
+            connection.execute("INSERT INTO snapshots VALUES ('s', 1, 1, x'00')", [])?;
+            connection.execute("INSERT INTO snapshots VALUES ('s', 1, 1, x'00')", [])
+        });
+        let (after, mut after_answer) = append(&batch("a-1", Expected::Exact(Version::new(1))));
+        writer.process(&mut vec![before, Request::Work(Box::new(poison)), after]);
+        assert_eq!(before_answer.try_recv().unwrap().unwrap().position, Position::new(1));
+        assert!(poison_answer.try_recv().unwrap().is_err());
+        assert_eq!(after_answer.try_recv().unwrap().unwrap().position, Position::new(2));
+        let left: i64 =
+            writer.connection.query_row("SELECT count(*) FROM snapshots", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0, "half of the refused request stayed");
+    }
+
+    #[test]
+    fn under_load_the_write_ahead_log_does_not_grow_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        let mut largest = 0;
+        for number in 0..120 {
+            let mut large = batch(&format!("a-{number}"), Expected::NoStream);
+            large.streams[0].events[0].payload = vec![b' '; 900_000].into();
+            let (request, mut answer) = append(&large);
+            writer.process(&mut vec![request]);
+            answer.try_recv().unwrap().unwrap();
+            writer.checkpoints.between_groups(&writer.connection);
+            largest = largest.max(std::fs::metadata(directory.path().join("log.db-wal")).unwrap().len());
+        }
+        assert!(largest < 40_000_000, "{largest}");
+        writer.checkpoints.when_idle(&writer.connection);
+        assert_eq!(std::fs::metadata(directory.path().join("log.db-wal")).unwrap().len(), 0);
+        assert!(!writer.checkpoints.pending());
     }
 }

@@ -82,7 +82,9 @@ impl Filter {
             Drive::Order => self.tests.iter().map(|test| format!(" AND {}", test.sql(true))).collect(),
             Drive::Test(_) => self.sql(drive, None),
         };
-        let sql = format!("SELECT count(*) FROM {documents} WHERE true{tests}");
+        // Without a WHERE, SQLite counts whole pages.
+        let tests = tests.strip_prefix(" AND ").map(|tests| format!(" WHERE {tests}")).unwrap_or_default();
+        let sql = format!("SELECT count(*) FROM {documents}{tests}");
         let mut count = connection.prepare_cached(&sql)?;
         let rows: i64 = count.query_row(params_from_iter(self.values()), |row| row.get(0))?;
         Ok(rows.unsigned_abs())

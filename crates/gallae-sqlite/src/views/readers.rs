@@ -5,46 +5,37 @@ use crate::{OpenError, connection::open_reader};
 use gallae_ports::StoreFault;
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread::{self, JoinHandle},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 const THREADS: usize = 2;
-/// Calls that wait at most; more callers wait to queue.
-const QUEUE: usize = 1024;
 const BEGIN: &str = "BEGIN";
 
 type Job = Box<dyn FnOnce(&mut Session) + Send>;
 
-/// Queues work for the threads, and ends them when dropped.
+/// Hands work to the thread with the least to do, and ends the threads when dropped. A queue is as long as the calls that
+/// wait for it.
 pub(super) struct Readers {
+    readers: Vec<Reader>,
+}
+
+/// A thread with a queue of its own: one queue for all would wake two threads for each call.
+struct Reader {
     queue: Option<mpsc::Sender<Job>>,
-    threads: Vec<JoinHandle<()>>,
+    waiting: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Readers {
     pub(super) fn start(path: &Path) -> Result<Self, OpenError> {
-        let (queue, jobs) = mpsc::channel::<Job>(QUEUE);
-        let jobs = Arc::new(Mutex::new(jobs));
-        let mut readers = Self { queue: Some(queue), threads: Vec::new() };
-        for _ in 0..THREADS {
-            let (mut session, jobs) = (Session::new(open_reader(path)?), Arc::clone(&jobs));
-            let next = move || jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-            let thread = thread::Builder::new()
-                .name("views-reader".to_owned())
-                .spawn(move || {
-                    while let Some(job) = next() {
-                        job(&mut session);
-                    }
-                })
-                .map_err(|error| OpenError::Failed {
-                    path: path.to_owned(),
-                    source: StoreFault::new("starting a thread that reads").because(error),
-                })?;
-            readers.threads.push(thread);
-        }
-        Ok(readers)
+        let readers = (0..THREADS).map(|_| Reader::start(path)).collect::<Result<_, _>>()?;
+        Ok(Self { readers })
     }
 
     /// Runs `work` on a snapshot.
@@ -53,23 +44,50 @@ impl Readers {
         work: impl FnOnce(&mut Session) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |session| {
+        let idlest = self.readers.iter().min_by_key(|reader| reader.waiting.load(Ordering::Relaxed));
+        let reader = idlest.ok_or(Trouble::Stopped)?;
+        reader.hand(Box::new(move |session| {
             // Nobody may be waiting any more.
             let _ = reply.send(session.transact(BEGIN, work));
-        });
-        let queue = self.queue.as_ref().ok_or(Trouble::Stopped)?;
-        queue.send(job).await.map_err(|_| Trouble::Stopped)?;
+        }))?;
         answer.await.map_err(|_| Trouble::Stopped)?
     }
 }
 
-impl Drop for Readers {
+impl Reader {
+    fn start(path: &Path) -> Result<Self, OpenError> {
+        let mut session = Session::new(open_reader(path)?);
+        let (queue, jobs) = mpsc::channel::<Job>();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let done = Arc::clone(&waiting);
+        let read = move || {
+            for job in jobs {
+                job(&mut session);
+                done.fetch_sub(1, Ordering::Relaxed);
+            }
+        };
+        let thread = thread::Builder::new().name("views-reader".to_owned()).spawn(read);
+        let thread = thread.map_err(|error| OpenError::Failed {
+            path: path.to_owned(),
+            source: StoreFault::new("starting a thread that reads").because(error),
+        })?;
+        Ok(Self { queue: Some(queue), waiting, thread: Some(thread) })
+    }
+
+    fn hand(&self, job: Job) -> Result<(), Trouble> {
+        let queue = self.queue.as_ref().ok_or(Trouble::Stopped)?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        queue.send(job).map_err(|_| Trouble::Stopped)
+    }
+}
+
+impl Drop for Reader {
     fn drop(&mut self) {
         self.queue = None;
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread that reads the views has panicked");
-            }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a thread that reads the views has panicked");
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use gallae_core::Position;
 use gallae_ports::{Generation, Slot, SlotState};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 use std::{collections::HashMap, sync::Arc};
 
 /// Generations whose tables a session remembers; dropped ones fall out when it is full.
@@ -17,6 +17,8 @@ const REMEMBERED: usize = 64;
 pub(super) struct Session {
     pub(super) connection: Connection,
     tables: HashMap<(i64, u64), Arc<Tables>>,
+    /// Whether there may be retired generations to drop.
+    pub(super) has_retired: bool,
 }
 
 /// A generation that is not retired, as it stands in the current transaction.
@@ -39,14 +41,15 @@ impl Standing {
     }
 }
 
-const LIVE: &str = "SELECT p.id, g.generation, g.revision, g.cursor, p.paused, p.epoch, p.live
-     FROM projections p JOIN generations g ON g.projection = p.id AND g.generation = p.live WHERE p.name = ?";
-const AT: &str = "SELECT p.id, g.generation, g.revision, g.cursor, p.paused, p.epoch, p.live
-     FROM projections p JOIN generations g ON g.projection = p.id WHERE p.name = ? AND g.generation = ? AND NOT g.retired";
+// Two statements and not one that joins: SQLite plans a join with a look at the values bound, and then prepares it anew
+// for each use, because the cache of statements clears them in between. That takes longer than the whole read.
+pub(super) const PROJECTION: &str = "SELECT id, live, paused, epoch FROM projections WHERE name = ?";
+pub(super) const GENERATION: &str =
+    "SELECT revision, cursor FROM generations WHERE projection = ? AND generation = ? AND NOT retired";
 
 impl Session {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, tables: HashMap::new() }
+        Self { connection, tables: HashMap::new(), has_retired: true }
     }
 
     /// Runs `work` between `begin` and a commit; rolls back when either fails.
@@ -55,25 +58,28 @@ impl Session {
         begin: &'static str,
         work: impl FnOnce(&mut Self) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
+        self.roll_back()?;
         self.connection.prepare_cached(begin)?.execute(())?;
         let result = work(self).and_then(|value| {
             self.connection.prepare_cached("COMMIT")?.execute(())?;
             Ok(value)
         });
         if result.is_err() {
-            // A full disk has rolled back already.
-            if !self.connection.is_autocommit() {
-                self.connection.execute_batch("ROLLBACK")?;
-            }
             self.tables.clear();
+            // What failed says more than a roll-back that fails too; the next transaction tries it again.
+            let _ = self.roll_back();
         }
         result
     }
 
+    /// Ends a transaction that is still open: a full disk has often ended it already.
+    fn roll_back(&self) -> rusqlite::Result<()> {
+        if self.connection.is_autocommit() { Ok(()) } else { self.connection.execute_batch("ROLLBACK") }
+    }
+
     /// The live generation of a projection.
     pub(super) fn live(&mut self, projection: &str) -> Result<Option<Standing>, Trouble> {
-        let row = self.connection.prepare_cached(LIVE)?.query_row([projection], standing).optional()?;
-        row.map(|row| self.standing(projection, row)).transpose()
+        self.standing(projection, None)
     }
 
     /// The live generation of a projection that must be there.
@@ -81,11 +87,9 @@ impl Session {
         self.live(projection)?.ok_or_else(|| Trouble::wrong(format!("no projection {projection:?} is known")))
     }
 
-    /// Any generation that is not dropped.
+    /// Any generation that is not retired.
     pub(super) fn find(&mut self, slot: &Slot) -> Result<Option<Standing>, Trouble> {
-        let key = (slot.projection.as_str(), slot.generation.0 as i64);
-        let row = self.connection.prepare_cached(AT)?.query_row(key, standing).optional()?;
-        row.map(|row| self.standing(&slot.projection, row)).transpose()
+        self.standing(&slot.projection, Some(slot.generation.0))
     }
 
     /// Any generation, which must be there.
@@ -95,10 +99,22 @@ impl Session {
         self.find(slot)?.ok_or_else(gone)
     }
 
-    fn standing(&mut self, name: &str, row: StandingRow) -> Result<Standing, Trouble> {
-        let StandingRow { projection, generation, revision, cursor, paused, epoch, live } = row;
+    /// How a generation of a projection stands, or the live one.
+    fn standing(&mut self, name: &str, generation: Option<u64>) -> Result<Option<Standing>, Trouble> {
+        let row = self.connection.prepare_cached(PROJECTION)?.query_row([name], |row| {
+            let live: i64 = row.get(1)?;
+            Ok((row.get::<_, i64>(0)?, live as u64, row.get::<_, bool>(2)?, row.get::<_, i64>(3)? as u64))
+        });
+        let Some((projection, live, paused, epoch)) = row.optional()? else { return Ok(None) };
+        let generation = generation.unwrap_or(live);
+        let key = (projection, generation as i64);
+        let row = self.connection.prepare_cached(GENERATION)?.query_row(key, |row| {
+            let cursor: i64 = row.get(1)?;
+            Ok((row.get(0)?, Position::new(cursor as u64)))
+        });
+        let Some((revision, cursor)) = row.optional()? else { return Ok(None) };
         let tables = self.tables(projection, generation, name)?;
-        Ok(Standing { projection, generation, revision, cursor, paused, epoch, live, tables })
+        Ok(Some(Standing { projection, generation, revision, cursor, paused, epoch, live, tables }))
     }
 
     fn tables(&mut self, projection: i64, generation: u64, name: &str) -> Result<Arc<Tables>, Trouble> {
@@ -117,26 +133,4 @@ impl Session {
         self.tables.insert((projection, generation), Arc::clone(&tables));
         Ok(tables)
     }
-}
-
-struct StandingRow {
-    projection: i64,
-    generation: u64,
-    revision: u32,
-    cursor: Position,
-    paused: bool,
-    epoch: u64,
-    live: u64,
-}
-
-fn standing(row: &Row<'_>) -> rusqlite::Result<StandingRow> {
-    Ok(StandingRow {
-        projection: row.get(0)?,
-        generation: row.get::<_, i64>(1)? as u64,
-        revision: row.get(2)?,
-        cursor: Position::new(row.get::<_, i64>(3)? as u64),
-        paused: row.get(4)?,
-        epoch: row.get::<_, i64>(5)? as u64,
-        live: row.get::<_, i64>(6)? as u64,
-    })
 }

@@ -125,7 +125,8 @@ impl Tables {
             .ok_or_else(|| Trouble::wrong(format!("no field {field:?} is declared")))
     }
 
-    /// The documents come last in their rows: what is filtered and ranked is then read without them.
+    /// Creates the tables, without the indexes that only queries need. The documents come last in their rows: what is
+    /// filtered and ranked is then read without them.
     pub(super) fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
         let Self { documents, columns, .. } = self;
         let texts = if self.words.is_some() { "texts TEXT NOT NULL, " } else { "" };
@@ -135,14 +136,10 @@ impl Tables {
                  document BLOB NOT NULL);
              CREATE UNIQUE INDEX {documents}_key ON {documents} (key);"
         );
-        for column in columns {
-            sql += &format!("CREATE INDEX {documents}_{column} ON {documents} ({column}, key);");
-        }
         if let Some(words) = &self.words {
             let names: String = (0..self.shape.text.len()).map(|at| format!("t{at}, ")).collect();
             sql += &format!(
-                "CREATE INDEX {documents}_changed ON {documents} (changed_at);
-                 CREATE VIRTUAL TABLE {words} USING fts5({names}tokenize = 'ascii', columnsize = 0);"
+                "CREATE VIRTUAL TABLE {words} USING fts5({names}tokenize = 'ascii', columnsize = 0);"
             );
         }
         if let Some(counters) = &self.counters {
@@ -152,5 +149,21 @@ impl Tables {
             );
         }
         connection.execute_batch(&sql)
+    }
+
+    /// The names of the indexes that queries need, each with the statement that creates it.
+    pub(super) fn indexes(&self) -> impl Iterator<Item = (String, String)> {
+        let documents = &self.documents;
+        let fields = self.columns.iter().map(move |column| {
+            let name = format!("{documents}_{column}");
+            let sql = format!("CREATE INDEX {name} ON {documents} ({column}, key)");
+            (name, sql)
+        });
+        let changed = self.words.iter().map(move |_| {
+            let name = format!("{documents}_changed");
+            let sql = format!("CREATE INDEX {name} ON {documents} (changed_at)");
+            (name, sql)
+        });
+        fields.chain(changed)
     }
 }

@@ -5,15 +5,16 @@ use crate::OpenError;
 use gallae_ports::StoreFault;
 use std::{
     path::Path,
+    sync::mpsc::{self, TryRecvError},
     thread::{self, JoinHandle},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-/// Calls that wait at most; more callers wait to queue.
-const QUEUE: usize = 256;
+/// Calls in one transaction at most.
+const GROUP: usize = 256;
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// Queues work for the thread, and ends it when dropped.
+/// Queues work for the thread, and ends it when dropped. The queue is as long as the calls that wait for it.
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
@@ -21,7 +22,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn start(session: Session, path: &Path) -> Result<Self, OpenError> {
-        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (queue, jobs) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("views-writer".to_owned())
             .spawn(move || write(session, jobs))
@@ -40,7 +41,7 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Task { work, done: None, reply });
         let queue = self.queue.as_ref().ok_or(Trouble::Stopped)?;
-        queue.send(job).await.map_err(|_| Trouble::Stopped)?;
+        queue.send(job).map_err(|_| Trouble::Stopped)?;
         answer.await.map_err(|_| Trouble::Stopped)?
     }
 }
@@ -81,17 +82,23 @@ impl<T: Send, F: FnMut(&mut Session) -> Result<T, Trouble> + Send> Job for Task<
     }
 }
 
-fn write(mut session: Session, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-    drop_retired(&mut session, &jobs);
-    while let Some(first) = jobs.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < QUEUE
-            && let Ok(next) = jobs.try_recv()
-        {
-            group.push(next);
+fn write(mut session: Session, jobs: mpsc::Receiver<Box<dyn Job>>) {
+    loop {
+        let first = match jobs.try_recv() {
+            Ok(job) => Some(job),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) if session.has_retired => {
+                drop_retired(&mut session);
+                continue;
+            }
+            Err(TryRecvError::Empty) => jobs.recv().ok(),
+        };
+        let Some(first) = first else { return };
+        commit(&mut session, std::iter::once(first).chain(jobs.try_iter()).take(GROUP).collect());
+        // So that it comes to an end even if there is always somebody waiting.
+        if session.has_retired {
+            drop_retired(&mut session);
         }
-        commit(&mut session, group);
-        drop_retired(&mut session, &jobs);
     }
 }
 
@@ -105,21 +112,14 @@ fn commit(session: &mut Session, mut group: Vec<Box<dyn Job>>) {
     }
 }
 
-/// Drops what is left of retired generations, slice by slice: one at least, so that it ends under load too, and more while
-/// nobody waits. The next start goes on with what is left at the end.
-fn drop_retired(session: &mut Session, jobs: &mpsc::Receiver<Box<dyn Job>>) {
-    loop {
-        match session.transact(BEGIN, generations::drop_slice) {
-            Ok(true) if jobs.is_empty() && !jobs.is_closed() => {}
-            Ok(_) => return,
-            Err(trouble) => {
-                let error: &dyn std::error::Error = &trouble;
-                tracing::warn!(
-                    error,
-                    "rows of a replaced generation could not be dropped; the next write tries again"
-                );
-                return;
-            }
-        }
+/// Drops a slice of what is left of retired generations.
+fn drop_retired(session: &mut Session) {
+    if let Err(trouble) = session.transact(BEGIN, generations::drop_slice) {
+        session.has_retired = false;
+        let error: &dyn std::error::Error = &trouble;
+        tracing::warn!(
+            error,
+            "a replaced generation could not be dropped; the next rebuild or start tries again"
+        );
     }
 }

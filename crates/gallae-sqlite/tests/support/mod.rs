@@ -1,5 +1,5 @@
 //! What the tests of the log share.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use bytes::Bytes;
 use gallae_core::{Actor, EventId, Metadata, Position, RecordedEvent, StreamId, Timestamp};

@@ -172,7 +172,7 @@ impl Rejection for OrderRejection {
             Self::PriceChanged { product_id, current, .. } => {
                 json!({ "productId": product_id, "currentPrice": current })
             }
-            Self::WrongStatus { status, .. } => json!({ "status": status }),
+            Self::WrongStatus { status, .. } => json!({ "orderStatus": status }),
             Self::AuthorizationExpired { at } => json!({ "expiredAt": at.to_string() }),
             Self::RefundTooLarge { refundable } => json!({ "refundable": refundable }),
             Self::ReturnTooLarge { product_id, returnable } => {

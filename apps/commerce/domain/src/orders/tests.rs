@@ -161,7 +161,7 @@ fn only_a_pending_order_is_cancelled() {
 fn a_wrong_status_is_a_conflict_that_names_it() {
     let refused = when(&after(1), &ApproveOrder { order: order() }).unwrap_err();
     assert_eq!((refused.code(), refused.kind()), ("WRONG_ORDER_STATUS", RejectionKind::Conflict));
-    assert_eq!(refused.facts()["status"], "PENDING");
+    assert_eq!(refused.facts()["orderStatus"], "PENDING");
     let other = ShipOrder { order: order(), tracking_number: "T-2".into() };
     assert_eq!(code_of(when(&after(4), &other)), "WRONG_ORDER_STATUS");
     assert_eq!(when(&after(4), &ShipOrder { tracking_number: " T-1 ".into(), ..other }), Ok(vec![]));

@@ -59,7 +59,7 @@ impl Rejection for PaymentRejection {
 
     fn facts(&self) -> Value {
         match self {
-            Self::WrongStatus { status, .. } => json!({ "status": status }),
+            Self::WrongStatus { status, .. } => json!({ "paymentStatus": status }),
             Self::RefundTooLarge { refundable } => json!({ "refundable": refundable }),
             _ => Value::Null,
         }

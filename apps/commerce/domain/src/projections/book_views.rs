@@ -4,7 +4,7 @@ use crate::{
     books::{Book, BookDetails, BookEvent},
     stock::{StockEvent, StockLevels},
 };
-use gallae_core::{EventSet, Field, FieldValue, Id, Projection, Recorded, Timestamp, View, ViewKey};
+use gallae_core::{EventSet, Field, FieldValue, Id, Projection, Recorded, Timestamp, Version, View, ViewKey};
 use serde::{Deserialize, Serialize};
 
 /// One view per book, from its own events and its stock's.
@@ -27,6 +27,8 @@ pub enum BookOrStockEvent {
 pub struct BookView {
     /// Which.
     pub id: Option<Id<Book>>,
+    /// The version of the book that it shows; its stock does not count.
+    pub version: Version,
     /// What the catalogue says.
     pub details: Option<BookDetails>,
     /// Whether it left the catalogue.
@@ -88,6 +90,7 @@ impl Projection for BookViews {
             }
             BookOrStockEvent::Book(book) => {
                 view.id = event.id();
+                view.version = event.version();
                 view.updated_at = Some(event.time());
                 match book {
                     BookEvent::Created(details) => {

@@ -10,7 +10,8 @@ use crate::{
     sagas::Checkout,
 };
 use gallae_core::{
-    CorrelationId, EventSet, Field, FieldValue, Id, Projection, Recorded, SagaId, Timestamp, View, ViewKey,
+    CorrelationId, EventSet, Field, FieldValue, Id, Projection, Recorded, SagaId, Timestamp, Version, View,
+    ViewKey,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub enum OrderOrPaymentEvent {
 pub struct OrderView {
     /// Which.
     pub id: Option<Id<Order>>,
+    /// The version of the order that it shows; its payment does not count.
+    pub version: Version,
     /// Where it stands; none while only its payment is known.
     pub status: Option<OrderStatus>,
     /// For whom.
@@ -185,6 +188,9 @@ impl Projection for OrderViews {
 
     fn project(view: &mut OrderView, event: &Recorded<OrderOrPaymentEvent>) {
         view.updated_at = view.updated_at.max(Some(event.time()));
+        if let OrderOrPaymentEvent::Order(_) = &event.event {
+            view.version = event.version();
+        }
         match &event.event {
             OrderOrPaymentEvent::Order(OrderEvent::Created(created)) => {
                 view.id = event.id();

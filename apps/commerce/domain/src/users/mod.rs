@@ -46,6 +46,16 @@ impl Profile {
     pub fn full_name(&self) -> String {
         format!("{} {}", self.first_name, self.last_name).trim().to_owned()
     }
+
+    /// Whether the names are acceptable.
+    ///
+    /// # Errors
+    /// [`UserRejection::InvalidName`].
+    pub fn check(&self) -> Result<(), UserRejection> {
+        let short = |name: &str| name.chars().count() <= 100;
+        let named = !self.first_name.trim().is_empty() && short(&self.first_name) && short(&self.last_name);
+        if named { Ok(()) } else { Err(UserRejection::InvalidName) }
+    }
 }
 
 /// What happened to a user.
@@ -127,6 +137,11 @@ impl User {
     /// The id that always belongs to an address, for people that an import brings.
     pub fn of(email: &Email) -> Id<Self> {
         Id::derived(&email.key())
+    }
+
+    /// The claim that makes an address unique; its owner is the user's id.
+    pub fn claim_of(email: &Email) -> String {
+        format!("user-email:{}", email.key())
     }
 
     /// Who it is; nobody before registration.

@@ -20,7 +20,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
 
 /// Attempts after which a step is not made to fail any more.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 3;
 
 /// No wait has any length: what waits is due at once.
 #[derive(Debug)]

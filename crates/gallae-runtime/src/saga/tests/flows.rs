@@ -4,8 +4,12 @@ use super::{
     shop::{DEADLINE, Kind, STOCK},
     world::{Act, Death, World, notes, reserved},
 };
+use crate::dispatcher::Request;
 use crate::saga::Resolution;
-use gallae_core::saga::{Cause, Direction, SagaEvent, SagaStatus};
+use gallae_core::{
+    Actor, Metadata,
+    saga::{Cause, Direction, SagaEvent, SagaStatus},
+};
 use gallae_ports::{EffectState, EventStore, SagaStore};
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -383,4 +387,37 @@ async fn the_effects_of_a_reloaded_instance_are_those_that_were_written() {
     folded.sort_by_key(|row| row.first_sent_at);
     assert_eq!(folded, written);
     assert_eq!(written.iter().map(|row| row.direction).collect::<Vec<_>>(), [Direction::Do, Direction::Undo]);
+}
+
+#[tokio::test]
+async fn a_second_start_with_the_same_key_is_the_same_instance() {
+    let world = World::new();
+    let node = world.node("a", Death::Never);
+    world.settle().await;
+    let (order, saga) = node.checkout(1).await;
+    world.until_ended(saga).await;
+    let again = super::shop::Place { order, kind: Kind::Checkout, refuses: None };
+    let metadata = Metadata::new("again".parse().unwrap(), Actor::Anonymous, "test");
+    let receipt = node.dispatcher.send(Request::new(again, metadata)).await.unwrap();
+    assert_eq!((receipt.events, receipt.sagas), (1, vec![]));
+    world.settle().await;
+    assert_eq!(world.story(saga).await.len(), 10);
+}
+
+#[tokio::test]
+async fn many_due_timers_of_instances_being_worked_on_do_not_hide_others() {
+    let world = World::new();
+    let node = world.node_with("a", Death::Never, |settings| settings.max_active = 400);
+    world.settle().await;
+    // Three hundred instances ask a participant that does not answer, with their timers due; one more waits for its own.
+    world.outside.script("flight", std::iter::repeat_n(Act::LoseRequest, 300));
+    world.outside.hangs.store(true, Ordering::SeqCst);
+    for number in 1..=300 {
+        node.place(number, Kind::Trip, None).await;
+    }
+    world.pass(SECOND).await;
+    world.outside.script("authorize", [Act::Throttle(SECOND)]);
+    let (_, saga) = node.checkout(1_000).await;
+    world.pass(3 * SECOND).await;
+    assert_eq!(world.row(saga).await.status, SagaStatus::Completed);
 }

@@ -15,15 +15,16 @@ use gallae_core::{
 };
 use gallae_memory::{ManualClock, MemoryLog, SeededEntropy};
 use gallae_ports::{
-    AppendBatch, AppendError, Appended, BoxFuture, CheckDepth, CheckReport, Clock, EventPage, EventStore,
-    EventStream, HeldClaim, IdempotencyRecord, ReadError, SagaRow, SagaStore, StoreFault, StreamInfo,
+    AppendBatch, AppendError, Appended, BoxFuture, CheckDepth, CheckReport, Clock, EffectRow, EffectState,
+    EventPage, EventStore, EventStream, HeldClaim, IdempotencyRecord, ReadError, SagaRow, SagaStore,
+    StoreFault, StreamInfo,
 };
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -60,7 +61,12 @@ pub(super) struct Participant {
     pub(super) resolution: Mutex<Option<Resolution>>,
     /// How many queries are answered with "not known yet".
     pub(super) hesitates: AtomicUsize,
+    /// Calls that left before it was durable that they would. A panic here would only look like an unknown outcome.
+    unannounced: AtomicUsize,
+    /// Queries are never answered.
+    pub(super) hangs: AtomicBool,
     clock: Mutex<Option<Arc<ManualClock>>>,
+    log: Mutex<Option<MemoryLog>>,
 }
 
 impl Participant {
@@ -84,6 +90,18 @@ impl Participant {
         answer
     }
 
+    /// A call leaves only after it is durable that it is about to.
+    async fn expect_announced(&self, call: &EffectCall) {
+        let log = self.log.lock().unwrap().clone().unwrap();
+        let effects = log.effects(call.saga).await.unwrap();
+        let announced = |row: &EffectRow| {
+            row.key == call.key.as_str() && row.state == EffectState::Sent && row.attempts == call.attempt
+        };
+        if !effects.iter().any(announced) {
+            self.unannounced.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     fn next_act(&self, operation: &str) -> Act {
         let mut script = self.script.lock().unwrap();
         script.get_mut(operation).and_then(VecDeque::pop_front).unwrap_or(Act::Work)
@@ -93,6 +111,7 @@ impl Participant {
 impl EffectHandler for Participant {
     fn call(&self, call: EffectCall) -> BoxFuture<'_, CallOutcome> {
         async move {
+            self.expect_announced(&call).await;
             self.calls.lock().unwrap().push(call.clone());
             let known = self.refused.lock().unwrap().get(call.key.as_str()).cloned();
             if let Some(code) = known {
@@ -129,6 +148,9 @@ impl EffectHandler for Participant {
 
     fn query<'a>(&'a self, key: &'a EffectKey, _operation: &'a str) -> BoxFuture<'a, QueryOutcome> {
         self.queries.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            return future::pending().boxed();
+        }
         let hesitates = self.hesitates.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         let refused = self.refused.lock().unwrap().get(key.as_str()).cloned();
         let executed = self.executed.lock().unwrap();
@@ -258,6 +280,18 @@ pub(super) struct World {
     pub(super) outside: Arc<Participant>,
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(
+                self.outside.unannounced.load(Ordering::SeqCst),
+                0,
+                "calls left before they were durable"
+            );
+        }
+    }
+}
+
 /// One process.
 pub(super) struct Node {
     pub(super) engine: SagaEngine,
@@ -273,6 +307,7 @@ impl World {
         let log = MemoryLog::new(Uuid::from_u128(7), Arc::<ManualClock>::clone(&clock));
         let outside = Arc::<Participant>::default();
         *outside.clock.lock().unwrap() = Some(Arc::clone(&clock));
+        *outside.log.lock().unwrap() = Some(log.clone());
         Self { clock, entropy: Arc::new(SeededEntropy::new(1)), log, outside }
     }
 
@@ -346,7 +381,7 @@ impl World {
 
     /// Lets everything run that can run without time passing.
     pub(super) async fn settle(&self) {
-        for _ in 0..300 {
+        for _ in 0..100 {
             tokio::task::yield_now().await;
         }
     }

@@ -4,6 +4,7 @@
 //! local steps that follow, and the next call to be announced, all in one append. A call leaves only after that append.
 
 mod answers;
+mod ends;
 mod steps;
 
 use super::{
@@ -12,11 +13,11 @@ use super::{
     ledger,
     registry::StepShape,
     row::{is_committed, is_turning},
-    script::{Broken, Facts},
+    script::Facts,
 };
 use gallae_core::{
     Aggregate, Timestamp,
-    saga::{Cause, Direction, EffectKey, SagaCommand, SagaEnd, SagaEvent, SagaState, SagaStatus, StepPhase},
+    saga::{Cause, Direction, EffectKey, SagaCommand, SagaEvent, SagaState, SagaStatus, StepPhase},
 };
 use gallae_ports::{EffectRow, Entropy};
 use std::time::Duration;
@@ -231,61 +232,6 @@ impl Planner<'_> {
         {
             self.take_up(step, Direction::Undo);
         }
-    }
-
-    fn cancel(&mut self, cause: Cause, reason: &str) {
-        let held = matches!(self.plan.state.status, Some(SagaStatus::Paused | SagaStatus::Stuck));
-        // What an operator or a bug holds, only an operator sets in motion again.
-        if held && cause == Cause::Operator {
-            self.push(SagaEvent::Resumed { reason: reason.to_owned() });
-        }
-        let compensating =
-            self.plan.state.origin.or(self.plan.state.status) == Some(SagaStatus::Compensating);
-        if self.plan.state.end.is_none() && !compensating {
-            self.push(SagaEvent::CancelRequested { cause, reason: reason.to_owned() });
-        }
-    }
-
-    fn abandon(&mut self, reason: &str) {
-        let end = SagaEnd {
-            status: SagaStatus::Abandoned,
-            cause: Some(Cause::Operator),
-            code: Some("ABANDONED".to_owned()),
-            reason: Some(reason.to_owned()),
-        };
-        // The last resort works even when the domain will not follow.
-        if self.refusal(Origin::Ended).is_none()
-            && let Ok(commands) = self.instance.definition.script.ended(&self.facts(), &end)
-        {
-            self.issue(Origin::Ended, commands);
-        }
-        self.push(SagaEvent::Abandoned { reason: reason.to_owned() });
-    }
-
-    fn end(&mut self, status: SagaStatus) {
-        let why = self.plan.state.end.clone().filter(|_| status != SagaStatus::Completed);
-        let end = SagaEnd {
-            status,
-            cause: why.as_ref().map(|(cause, ..)| *cause),
-            code: why.as_ref().map(|(_, code, _)| code.clone()),
-            reason: why.as_ref().map(|(.., reason)| reason.clone()),
-        };
-        let commands = match self.refusal(Origin::Ended) {
-            Some(Refusal { code, reason, .. }) => Err(Broken(format!("{code}: {reason}"))),
-            None => self.instance.definition.script.ended(&self.facts(), &end),
-        };
-        match commands {
-            Err(Broken(reason)) => {
-                return self.stuck(None, format!("what its end changes was refused: {reason}"));
-            }
-            Ok(commands) => self.issue(Origin::Ended, commands),
-        }
-        let (cause, code, reason) = why.unwrap_or((Cause::Bug, String::new(), String::new()));
-        self.push(match status {
-            SagaStatus::Rejected => SagaEvent::Rejected { cause, code, reason },
-            SagaStatus::Compensated => SagaEvent::Compensated { cause, code, reason },
-            _ => SagaEvent::Completed {},
-        });
     }
 
     /// Holds the instance, unless it is held already.

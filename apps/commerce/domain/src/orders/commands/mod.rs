@@ -14,7 +14,7 @@ pub use approve_order::ApproveOrder;
 pub use cancel_order::CancelOrder;
 pub use confirm_order::ConfirmOrder;
 pub use deliver_order::DeliverOrder;
-pub use place_order::{MAX_ITEMS, PlaceOrder, order_window};
+pub use place_order::{MAX_ITEMS, PlaceOrder, order_total, order_window};
 pub use refund_order::RefundOrder;
 pub use reject_refund::RejectRefund;
 pub use request_refund::{RequestRefund, Returns};

@@ -85,7 +85,7 @@ impl Decide<PlaceOrder> for Order {
         Ok(vec![OrderEvent::Created(OrderCreated {
             customer: command.customer.clone(),
             items: Arc::clone(&command.items),
-            total: total(&command.items)?,
+            total: order_total(&command.items)?,
             shipping_address: command.shipping_address.clone(),
             payment_method: command.payment_method,
             placed_at: command.placed_at.unwrap_or(cx.now),
@@ -96,8 +96,12 @@ impl Decide<PlaceOrder> for Order {
 }
 
 /// Checks each line and adds them up.
-fn total(items: &[OrderItem]) -> Result<Money, OrderRejection> {
-    let mut total = Money::zero(items[0].unit_price.currency);
+///
+/// # Errors
+/// The first line that is not acceptable, or a sum that is none.
+pub fn order_total(items: &[OrderItem]) -> Result<Money, OrderRejection> {
+    let first = items.first().ok_or(OrderRejection::Empty)?;
+    let mut total = Money::zero(first.unit_price.currency);
     let mut pieces = 0_u32;
     for (index, item) in items.iter().enumerate() {
         check(index, item)?;

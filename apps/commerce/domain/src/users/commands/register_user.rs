@@ -23,7 +23,7 @@ impl Command for RegisterUser {
     }
 
     fn claims(&self, _: &User) -> Vec<ClaimChange> {
-        let key = format!("user-email:{}", self.profile.email.key());
+        let key = User::claim_of(&self.profile.email);
         vec![ClaimChange::Take { key, owner: self.user.to_string(), expires_after: None }]
     }
 }
@@ -38,11 +38,7 @@ impl Decide<RegisterUser> for User {
             let same = *profile == command.profile;
             return if same { Ok(vec![]) } else { Err(UserRejection::AlreadyRegistered) };
         }
-        let Profile { first_name, last_name, .. } = &command.profile;
-        if first_name.trim().is_empty() || first_name.chars().count() > 100 || last_name.chars().count() > 100
-        {
-            return Err(UserRejection::InvalidName);
-        }
+        command.profile.check()?;
         Ok(vec![UserEvent::Registered { profile: command.profile.clone(), role: command.role }])
     }
 }

@@ -1,0 +1,11 @@
+//! The shop over HTTP: every route through all layers, on the embedded stores.
+
+mod bad_input;
+mod books;
+mod orders;
+mod payments;
+mod repeated;
+mod sessions;
+mod support;
+mod tokens;
+mod views;
