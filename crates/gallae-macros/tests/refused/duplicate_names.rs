@@ -4,7 +4,7 @@ use gallae_core::Event;
 enum DoorEvent {
     #[event(name = "DoorOpened", version = 1)]
     Opened,
-    #[event(name = "DoorOpened", version = 2)]
+    #[event(name = "DoorOpened", version = 1)]
     OpenedAgain,
 }
 

@@ -57,20 +57,22 @@ impl Ended {
 
     /// The steps that succeeded, in order.
     pub fn succeeded(&self) -> Vec<&str> {
-        let succeeded = |event| match event {
-            &SagaEvent::StepSucceeded { ref step, .. } => Some(step.as_str()),
+        self.steps(|event| match event {
+            SagaEvent::StepSucceeded { step, .. } => Some(step),
             _ => None,
-        };
-        self.timeline().filter_map(succeeded).collect()
+        })
     }
 
     /// The steps that were undone, in order.
     pub fn undone(&self) -> Vec<&str> {
-        let undone = |event| match event {
-            &SagaEvent::StepUndone { ref step, .. } => Some(step.as_str()),
+        self.steps(|event| match event {
+            SagaEvent::StepUndone { step, .. } => Some(step),
             _ => None,
-        };
-        self.timeline().filter_map(undone).collect()
+        })
+    }
+
+    fn steps(&self, named: fn(&SagaEvent) -> Option<&String>) -> Vec<&str> {
+        self.timeline().filter_map(named).map(String::as_str).collect()
     }
 
     /// The calls that participants executed, in order.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 #[derive(Clone, Debug, PartialEq, Event)]
-pub enum SeatEvent {
+pub(crate) enum SeatEvent {
     #[event(name = "SeatReserved", version = 1)]
     Reserved { trip: Id<Trip> },
     #[event(name = "SeatReleased", version = 1)]
@@ -21,12 +21,12 @@ pub enum SeatEvent {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Seat {
-    pub taken_by: Option<Id<Trip>>,
+pub(crate) struct Seat {
+    pub(crate) taken_by: Option<Id<Trip>>,
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SeatRejection {
+pub(crate) enum SeatRejection {
     #[error("the seat belongs to {by}")]
     Taken { by: Id<Trip> },
     #[error("the seat is free")]
@@ -55,9 +55,9 @@ impl Aggregate for Seat {
 }
 
 #[derive(Clone, Debug)]
-pub struct ReserveSeat(pub Id<Seat>, pub Id<Trip>);
+pub(crate) struct ReserveSeat(pub(crate) Id<Seat>, pub(crate) Id<Trip>);
 #[derive(Clone, Debug)]
-pub struct ReleaseSeat(pub Id<Seat>, pub Id<Trip>);
+pub(crate) struct ReleaseSeat(pub(crate) Id<Seat>, pub(crate) Id<Trip>);
 
 impl Command for ReserveSeat {
     const NAME: &'static str = "seat.reserve";
@@ -103,7 +103,7 @@ impl Decide<ReleaseSeat> for Seat {
 }
 
 #[derive(Clone, Debug, PartialEq, Event)]
-pub enum TripEvent {
+pub(crate) enum TripEvent {
     #[event(name = "TripRequested", version = 1)]
     Requested { seat: Id<Seat>, price: i64 },
     #[event(name = "TripBooked", version = 1)]
@@ -113,9 +113,9 @@ pub enum TripEvent {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Trip {
-    pub ticket: Option<String>,
-    pub failed: bool,
+pub(crate) struct Trip {
+    pub(crate) ticket: Option<String>,
+    pub(crate) failed: bool,
 }
 
 impl Aggregate for Trip {
@@ -133,7 +133,7 @@ impl Aggregate for Trip {
 
 /// Whatever it says happens.
 #[derive(Clone, Debug)]
-pub struct Note(pub Id<Trip>, pub TripEvent);
+pub(crate) struct Note(pub(crate) Id<Trip>, pub(crate) TripEvent);
 
 impl Command for Note {
     const NAME: &'static str = "trip.note";
@@ -152,18 +152,18 @@ impl Decide<Note> for Trip {
     }
 }
 
-pub const SOUND: u8 = 0;
-pub const KEEPS_THE_SEAT: u8 = 1;
-pub const CANNOT_RELEASE: u8 = 2;
+pub(crate) const SOUND: u8 = 0;
+pub(crate) const KEEPS_THE_SEAT: u8 = 1;
+pub(crate) const CANNOT_RELEASE: u8 = 2;
 
 /// The saga, sound or with a fault.
-pub struct Booking<const FAULT: u8>;
+pub(crate) struct Booking<const FAULT: u8>;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct BookingInput {
-    pub trip: Id<Trip>,
-    pub seat: Id<Seat>,
-    pub price: i64,
+pub(crate) struct BookingInput {
+    pub(crate) trip: Id<Trip>,
+    pub(crate) seat: Id<Seat>,
+    pub(crate) price: i64,
 }
 
 const RESERVE: Step<()> = Step::new("reserve");
@@ -224,20 +224,20 @@ impl<const FAULT: u8> Saga for Booking<FAULT> {
 }
 
 #[derive(Clone, Debug, EventSet)]
-pub enum TravelEvents {
+pub(crate) enum TravelEvents {
     Trip(TripEvent),
     Seat(SeatEvent),
 }
 
 /// What a traveller sees: sound, unless `LAST_WINS`, where the last event of any stream wins.
-pub struct Trips<const LAST_WINS: bool>;
+pub(crate) struct Trips<const LAST_WINS: bool>;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TripView {
-    pub price: i64,
-    pub seated: bool,
-    pub booked: bool,
-    pub last: String,
+pub(crate) struct TripView {
+    pub(crate) price: i64,
+    pub(crate) seated: bool,
+    pub(crate) booked: bool,
+    pub(crate) last: String,
 }
 
 impl View for TripView {
@@ -278,7 +278,7 @@ impl<const LAST_WINS: bool> Projection for Trips<LAST_WINS> {
 }
 
 /// Counts requests: sound, unless it asks where the event stands in the log.
-pub struct Requests<const BY_POSITION: bool>;
+pub(crate) struct Requests<const BY_POSITION: bool>;
 
 impl<const BY_POSITION: bool> CounterProjection for Requests<BY_POSITION> {
     const NAME: &'static str = "requests";
