@@ -18,7 +18,7 @@ use gallae_ports::EventStore;
 use gallae_runtime::{Platform, Roles, projector};
 use gallae_sqlite::{SqliteLog, views::SqliteViews};
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Transaction, params,
+    Connection, OptionalExtension, Transaction, params,
     types::{ToSqlOutput, ValueRef},
 };
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
@@ -89,7 +89,7 @@ fn conditions(options: &Options) -> Vec<String> {
 }
 
 fn by_hand(log: &Path, target: &Path) -> Result<u64, Failure> {
-    let log = Connection::open_with_flags(log, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let log = replay::reader(log)?;
     let mut views = create(target)?;
     let types = replay::types(&log)?;
     let mut statement = log.prepare(

@@ -19,7 +19,7 @@ use std::{collections::HashMap, path::Path};
 use tokio::runtime::Runtime;
 
 /// Events read at once.
-const PAGE: usize = 5_000;
+const PAGE: usize = 1_000;
 
 /// What the handler makes of the events: little, but of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,7 +114,7 @@ fn handle(tally: &mut Tally, page: &EventPage) -> Result<(), Failure> {
 }
 
 fn raw_scan(file: &Path) -> Result<Tally, Failure> {
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = reader(file)?;
     let types = types(&connection)?;
     let mut statement = connection
         .prepare("SELECT position, version, event_type, time, payload FROM events ORDER BY position")?;
@@ -130,6 +130,12 @@ fn raw_scan(file: &Path) -> Result<Tally, Failure> {
         }
     }
     Ok(tally)
+}
+
+/// A connection of one thread that reads the log.
+pub(crate) fn reader(file: &Path) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(file, flags)?)
 }
 
 /// The names behind the numbers of event types.

@@ -9,7 +9,7 @@ use std::{fs, path::Path, process::Command, time::SystemTime};
 /// Optimised enough to use, quick enough to build; see the root manifest.
 const PROFILE: &str = "fast";
 /// The books that a first start puts into its catalogue.
-const BOOKS: &str = "apps/commerce/data/books.csv";
+const BOOKS: &str = "apps/commerce/data/books/books.csv";
 const DATA: &str = ".gallae";
 
 #[derive(Debug, clap::Args)]
@@ -96,7 +96,7 @@ mod tests {
     fn serves_the_books_from_the_default_folder() {
         assert_eq!(
             serve_arguments(&[], true),
-            words("--data-dir .gallae --demo-catalogue apps/commerce/data/books.csv")
+            words("--data-dir .gallae --demo-catalogue apps/commerce/data/books/books.csv")
         );
         assert_eq!(serve_arguments(&[], false), words("--data-dir .gallae"));
     }

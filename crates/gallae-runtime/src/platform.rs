@@ -292,8 +292,14 @@ impl PlatformBuilder {
 
     /// Adds a saga.
     #[must_use]
-    pub fn saga<S: Saga>(mut self) -> Self {
-        self.sagas.push(saga::register::<S>());
+    pub fn saga<S: Saga>(self) -> Self {
+        self.registered_saga(saga::register::<S>())
+    }
+
+    /// Adds a saga that is registered already; see [`saga::register`] and [`saga::register_graph`].
+    #[must_use]
+    pub fn registered_saga(mut self, registration: saga::Registration) -> Self {
+        self.sagas.push(registration);
         self
     }
 

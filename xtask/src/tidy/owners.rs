@@ -194,9 +194,9 @@ mod tests {
     #[test]
     fn owners_programs_tests_and_comments_may() {
         for (path, text) in [
-            ("crates/gallae-runtime/src/clock.rs", "fn a() { SystemTime::now(); }"),
+            ("crates/gallae-runtime/src/environment.rs", "fn a() { SystemTime::now(); }"),
             ("crates/gallae-server/src/config/sources.rs", "fn a() { std::env::vars(); }"),
-            ("crates/gallae-server/src/supervision/mod.rs", "fn a() { tokio::spawn(x); }"),
+            ("crates/gallae-runtime/src/supervisor.rs", "fn a() { tokio::spawn(x); }"),
             ("apps/shop/app/src/main.rs", "fn main() { std::env::args(); }"),
             ("crates/gallae-runtime/src/a.rs", "#[cfg(test)]\nmod tests { fn a() { Instant::now(); } }"),
             ("crates/gallae-runtime/tests/a.rs", "fn a() { tokio::spawn(x); Uuid::now_v7(); }"),

@@ -337,7 +337,8 @@ fn whole(
     let readiness = state.readiness.clone();
     let platform = platform_routes::<PlatformSide>().with_state(PlatformSide { state, tokens });
     let (routes, _) = openapi::publish(router(shop.clone()).merge(platform), &INFO);
-    let routes = routes.merge(errors::routes(errors::PAGES.iter().copied(), Arc::clone(&registry)));
+    let routes = routes
+        .merge(errors::routes(errors::PAGES.iter().chain(codes::PAGES).copied(), Arc::clone(&registry)));
     let parts = layers::LayerParts {
         settings: settings.clone(),
         registry,

@@ -322,6 +322,20 @@ impl Dispatcher {
                 batch.guards.push(part.guard());
                 continue;
             }
+            let new_event = |event: &EncodedEvent| {
+                NewEvent::new(
+                    EventId::new(self.inner.entropy.uuid()),
+                    event.event_type,
+                    event.payload.clone(),
+                )
+            };
+            let events = part.events.iter().map(new_event).collect();
+            batch.streams.push(StreamAppend {
+                stream: part.stream.clone(),
+                expected: part.guard().expected,
+                events,
+            });
+            // A saga stands behind the event that starts it.
             for event in &part.events {
                 let entropy = &*self.inner.entropy;
                 let starts = self.inner.sagas.starting(&part.stream, event, now, &batch.metadata, entropy)?;
@@ -336,19 +350,6 @@ impl Dispatcher {
                     batch.timers.extend(start.timers);
                 }
             }
-            let new_event = |event: &EncodedEvent| {
-                NewEvent::new(
-                    EventId::new(self.inner.entropy.uuid()),
-                    event.event_type,
-                    event.payload.clone(),
-                )
-            };
-            let events = part.events.iter().map(new_event).collect();
-            batch.streams.push(StreamAppend {
-                stream: part.stream.clone(),
-                expected: part.guard().expected,
-                events,
-            });
         }
         Ok((batch, sagas))
     }

@@ -37,7 +37,7 @@ pub use describe::{SagaDescription, SagaView, SagaViewError, TimelineEntry};
 pub use effects::{CallOutcome, EffectCall, EffectHandler, Effects, QueryOutcome, Resolution};
 pub use engine::{SagaEngine, SagaEngineError, SagaSettings};
 pub use operator::{Intervention, InterventionError};
-pub use registry::{Registration, RegistryError, register};
+pub use registry::{Registration, RegistryError, register, register_graph};
 pub use statistics::{DefinitionStatistics, Durations, SagaStatistics};
 
 pub(crate) use engine::SagaEngineParts;

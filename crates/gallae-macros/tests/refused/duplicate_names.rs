@@ -1,0 +1,11 @@
+use gallae_core::Event;
+
+#[derive(Clone, Debug, PartialEq, Event)]
+enum DoorEvent {
+    #[event(name = "DoorOpened", version = 1)]
+    Opened,
+    #[event(name = "DoorOpened", version = 1)]
+    OpenedAgain,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use gallae_core::EventSet;
+
+#[derive(Clone, Debug, EventSet)]
+struct House;
+
+fn main() {}
