@@ -38,25 +38,28 @@ pub(super) struct ReadQueue {
 
 struct Shared {
     waiting: Mutex<Waiting>,
-    wake: Condvar,
+    /// One for each thread.
+    wake: [Condvar; THREADS],
 }
 
 #[derive(Default)]
 struct Waiting {
     tasks: VecDeque<Task>,
+    /// Threads without work, the one that had some last at the end.
+    idle: Vec<usize>,
     closed: bool,
 }
 
 impl Readers {
     pub(super) fn start(path: &Path) -> Result<Self, OpenError> {
-        let shared = Shared { waiting: Mutex::default(), wake: Condvar::new() };
+        let shared = Shared { waiting: Mutex::default(), wake: [const { Condvar::new() }; THREADS] };
         let queue = ReadQueue { shared: Arc::new(shared) };
         let mut readers = Self { queue, threads: Vec::new() };
-        for _ in 0..THREADS {
+        for number in 0..THREADS {
             let mut reader = Reader { connection: open_reader(path)?, names: Names::new() };
             let shared = Arc::clone(&readers.queue.shared);
             let thread = thread::Builder::new().name("gallae-log-reader".to_owned()).spawn(move || {
-                while let Some(task) = shared.next() {
+                while let Some(task) = shared.next(number) {
                     task(&mut reader);
                 }
             });
@@ -80,7 +83,7 @@ impl Drop for Readers {
         waiting.closed = true;
         waiting.tasks.clear();
         drop(waiting);
-        self.queue.shared.wake.notify_all();
+        self.queue.shared.wake.iter().for_each(Condvar::notify_one);
         for thread in self.threads.drain(..) {
             // A reader that panicked has failed the read that it was at.
             let _ = thread.join();
@@ -117,25 +120,36 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// Wakes the thread that had work last: who reads page after page is served by one that knows the names in them and holds
+    /// the pages of the database that come next.
     fn push(&self, task: Task) {
         let mut waiting = self.lock();
-        if !waiting.closed {
-            waiting.tasks.push_back(task);
-            drop(waiting);
-            self.wake.notify_one();
+        if waiting.closed {
+            return;
+        }
+        waiting.tasks.push_back(task);
+        let idle = waiting.idle.pop();
+        drop(waiting);
+        if let Some(number) = idle {
+            self.wake[number].notify_one();
         }
     }
 
-    fn next(&self) -> Option<Task> {
+    fn next(&self, number: usize) -> Option<Task> {
         let mut waiting = self.lock();
         loop {
             if waiting.closed {
                 return None;
             }
-            match waiting.tasks.pop_front() {
-                Some(task) => return Some(task),
-                None => waiting = self.wake.wait(waiting).unwrap_or_else(|poisoned| poisoned.into_inner()),
+            if let Some(task) = waiting.tasks.pop_front() {
+                waiting.idle.retain(|idle| *idle != number);
+                return Some(task);
             }
+            // Woken for a task that a busy thread took first, or for nothing: still idle.
+            if !waiting.idle.contains(&number) {
+                waiting.idle.push(number);
+            }
+            waiting = self.wake[number].wait(waiting).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
     }
 }
