@@ -1,7 +1,7 @@
 //! The server is killed with SIGKILL while orders come in, and started again on the same folder, several times. Afterwards every
 //! order that a client was told of is there, every saga has ended, and `doctor` finds that everything adds up.
 
-use gallae_testkit::tier::nightly;
+use gallae_testkit::nightly;
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Read, Write},
