@@ -51,6 +51,7 @@ impl Entropy for SystemEntropy {
         Uuid::now_v7()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the owner of the machine's randomness")]
     fn fraction(&self) -> f64 {
         rand::random()
     }
