@@ -197,7 +197,7 @@ impl Writer {
             for request in group.iter_mut() {
                 request.perform(connection, &mut appender, proven)?;
             }
-            appender.finish()
+            Ok(())
         };
         run().map_err(Failure::Before)?;
         let commit = || connection.prepare_cached("COMMIT")?.execute([]).map(drop);
