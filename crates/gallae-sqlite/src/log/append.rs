@@ -22,8 +22,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(batch: AppendBatch) -> Result<Self, AppendError> {
         batch.validate()?;
-        let metadata = StoredMetadata::encode(Arc::clone(&batch.metadata))
-            .map_err(|_| AppendError::Invalid { reason: "its metadata cannot be written as JSON" })?;
+        let metadata = StoredMetadata::encode(Arc::clone(&batch.metadata));
         let correlation = CorrelationKey::from(&batch.metadata.correlation_id);
         let size = batch.size();
         Ok(Self { batch, metadata, correlation, size })
