@@ -300,6 +300,7 @@ fn platform(
         .environment(Arc::clone(&engines.clock), Arc::clone(&engines.entropy))
         .roles(roles)
         .saga_concurrency(settings.saga.concurrency)
+        .pace(Duration::from_millis(settings.projection.pace_ms))
         .relay(wiring::topics(), engines.broker.clone());
     wiring.install(builder).build()
 }

@@ -136,8 +136,8 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectionSettings {
-    /// Events folded and written together at most.
-    pub batch: usize,
+    /// Milliseconds between two batches at least: what comes faster is folded together, what comes alone at once.
+    pub pace_ms: u64,
 }
 
 /// Sagas.
