@@ -47,21 +47,39 @@ impl fmt::Debug for Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SystemClock;
     use futures::FutureExt;
+    use gallae_core::Timestamp;
+    use tokio::sync::Notify;
 
-    const LEAST: Duration = Duration::from_millis(5);
+    /// Every sleep lasts until the test says so.
+    #[derive(Debug, Default)]
+    struct Alarm(Arc<Notify>);
 
-    #[tokio::test(start_paused = true)]
-    async fn batches_keep_their_distance_and_rest_makes_up_for_it() {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let mut pace = Pace::new(&clock, LEAST);
+    impl Clock for Alarm {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(0)
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            let ring = Arc::clone(&self.0);
+            async move { ring.notified().await }.boxed()
+        }
+    }
+
+    #[test]
+    fn batches_keep_their_distance_and_what_comes_alone_does_not_wait() {
+        let alarm = Alarm::default();
+        let ring = Arc::clone(&alarm.0);
+        let clock: Arc<dyn Clock> = Arc::new(alarm);
+        let mut pace = Pace::new(&clock, Duration::from_millis(5));
         assert!(pace.is_due() && pace.due().now_or_never().is_none());
         pace.begin();
-        assert!(!pace.is_due());
-        tokio::time::advance(LEAST / 2).await;
-        assert!(pace.due().now_or_never().is_none(), "too early");
-        tokio::time::advance(LEAST).await;
+        assert!(!pace.is_due() && pace.due().now_or_never().is_none(), "too early");
+        ring.notify_one();
         assert!(pace.due().now_or_never().is_some() && pace.is_due());
         let mut none = Pace::new(&clock, Duration::ZERO);
         none.begin();
