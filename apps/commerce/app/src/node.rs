@@ -28,7 +28,6 @@ use gallae_server::{
     telemetry::{self, TelemetryError},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
 use std::{fmt, future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
@@ -169,7 +168,7 @@ impl Node {
             mode: settings.mode,
             readiness: readiness.clone(),
             metrics: metrics.clone(),
-            pool: Arc::new(|| json!({})),
+            pools: vec![engines.log.clone(), engines.views.clone()],
         });
         let router = whole(&shop, state, settings, &engines, metrics);
         let drain = Duration::from_secs(settings.http.drain_seconds);
