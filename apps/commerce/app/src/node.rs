@@ -11,7 +11,7 @@ use crate::{
 use axum::{Router, extract::FromRef};
 use commerce_psp::{LedgerError, Provider, ProviderOptions};
 use gallae_http::{
-    ErrorCode,
+    ErrorCode, InFlight,
     auth::{AccessTokens, Accounts, PasswordError, Passwords, Secret},
 };
 use gallae_ports::EventStore;
@@ -146,7 +146,7 @@ impl Node {
         let tokens = access_tokens(settings, &engines, &secret, &operator_token);
         let accounts = accounts(settings, &engines, &tokens)?;
         let platform = platform(configuration, &engines, roles, Arc::clone(&gateway))?;
-        let readiness = Readiness::default();
+        let (readiness, in_flight) = (Readiness::default(), InFlight::default());
         let shop = Shop::new(ShopParts {
             platform: platform.clone(),
             views: engines.views.clone(),
@@ -156,6 +156,7 @@ impl Node {
             tokens: Arc::clone(&tokens),
             gateway: Arc::clone(&gateway),
             settings: shop_settings.clone(),
+            in_flight: in_flight.clone(),
             secret,
             stopping: readiness.stopping(),
         });
