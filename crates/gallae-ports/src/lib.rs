@@ -17,6 +17,7 @@ mod event_store;
 mod fault;
 mod leases;
 mod locks;
+mod pools;
 mod projections;
 mod recent;
 mod saga_store;
@@ -41,6 +42,7 @@ pub use event_store::{
 pub use fault::StoreFault;
 pub use leases::{Lease, LeaseStore};
 pub use locks::{LockGrant, LockRefusal, LockService, LockState};
+pub use pools::{Pool, PoolRole, Pools};
 pub use projections::{ApplyError, Generation, ProjectionSpec, ProjectionStore, Slot, SlotState};
 pub use recent::RecentEvents;
 pub use saga_store::{

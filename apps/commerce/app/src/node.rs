@@ -11,7 +11,7 @@ use crate::{
 use axum::{Router, extract::FromRef};
 use commerce_psp::{LedgerError, Provider, ProviderOptions};
 use gallae_http::{
-    ErrorCode,
+    ErrorCode, InFlight,
     auth::{AccessTokens, Accounts, PasswordError, Passwords, Secret},
 };
 use gallae_ports::EventStore;
@@ -28,7 +28,6 @@ use gallae_server::{
     telemetry::{self, TelemetryError},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
 use std::{fmt, future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
@@ -147,7 +146,7 @@ impl Node {
         let tokens = access_tokens(settings, &engines, &secret, &operator_token);
         let accounts = accounts(settings, &engines, &tokens)?;
         let platform = platform(configuration, &engines, roles, Arc::clone(&gateway))?;
-        let readiness = Readiness::default();
+        let (readiness, in_flight) = (Readiness::default(), InFlight::default());
         let shop = Shop::new(ShopParts {
             platform: platform.clone(),
             views: engines.views.clone(),
@@ -157,6 +156,7 @@ impl Node {
             tokens: Arc::clone(&tokens),
             gateway: Arc::clone(&gateway),
             settings: shop_settings.clone(),
+            in_flight: in_flight.clone(),
             secret,
             stopping: readiness.stopping(),
         });
@@ -169,7 +169,7 @@ impl Node {
             mode: settings.mode,
             readiness: readiness.clone(),
             metrics: metrics.clone(),
-            pool: Arc::new(|| json!({})),
+            pools: vec![engines.log.clone(), engines.views.clone()],
         });
         let router = whole(&shop, state, settings, &engines, metrics);
         let drain = Duration::from_secs(settings.http.drain_seconds);

@@ -18,6 +18,7 @@ mod documents;
 mod filter;
 mod generations;
 mod page_cursor;
+mod pools;
 mod query;
 mod readers;
 mod schema;

@@ -4,6 +4,7 @@ mod bad_input;
 mod books;
 mod orders;
 mod payments;
+mod probes;
 mod repeated;
 mod sessions;
 mod support;
