@@ -1,0 +1,100 @@
+use super::{Postgres, server::Data};
+use crate::{ServerError, account::Account, folder::Folder};
+use std::time::Duration;
+
+/// For a server without data to recover.
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Somebody else may take a port between our asking and the server's.
+const PORTS_TRIED: u32 = 5;
+
+/// How a server is to be. The default is durable (`fsync` on), lets `postgres` in without a password, and is UTC.
+#[derive(Clone, Debug, Default)]
+pub struct PostgresOptions {
+    pub(super) settings: Vec<(String, String)>,
+    pub(super) password: Option<String>,
+    pub(super) tls: bool,
+}
+
+impl PostgresOptions {
+    /// The default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A line of `postgresql.conf`; the last one of a name holds. `ALTER SYSTEM` still overrides it.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: impl ToString) -> Self {
+        self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Trades durability for speed, for tests that never pull the plug.
+    #[must_use]
+    pub fn without_fsync(self) -> Self {
+        self.setting("fsync", "off").setting("full_page_writes", "off")
+    }
+
+    /// The name by which a primary's `synchronous_standby_names` calls this replica.
+    #[must_use]
+    pub fn name(self, name: &str) -> Self {
+        self.setting("cluster_name", name)
+    }
+
+    /// Lets `postgres` in over TCP with this password alone, by SCRAM-SHA-256.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// Offers TLS with a certificate for `localhost` and `127.0.0.1` that an authority of its own signed:
+    /// [`Postgres::authority`]. Needs the program `openssl`. Clients without TLS are let in as well.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// Makes an empty server and starts it on a free port.
+    ///
+    /// # Errors
+    /// PostgreSQL is not installed, or it does not start: the error holds the end of its log.
+    pub fn start(self) -> Result<Postgres, ServerError> {
+        self.start_with(|data| data.initialise())
+    }
+
+    /// Makes a physical replica of `primary`, which must run, and starts it on a free port. It has the settings of the
+    /// primary, then those given here.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); or the primary refuses the copy.
+    pub fn replica_of(mut self, primary: &Postgres) -> Result<Postgres, ServerError> {
+        self.password = primary.data().options.password.clone();
+        let source = primary.url();
+        self.start_with(|data| data.copy(&source))
+    }
+
+    fn start_with(
+        self,
+        fill: impl FnOnce(&Data) -> Result<(), ServerError>,
+    ) -> Result<Postgres, ServerError> {
+        let account = Account::for_servers()?;
+        let folder = Folder::create(&account)?;
+        let data = Data { folder: folder.path().to_owned(), account, options: self };
+        fill(&data)?;
+        let mut tried = 1;
+        loop {
+            match data.launch(crate::port::free_address()?, READY_WITHIN) {
+                Ok((process, address)) => return Ok(Postgres::new(process, address, data, folder)),
+                Err(ServerError::Ended { tail, .. }) if port_taken(&tail) && tried < PORTS_TRIED => {
+                    tried += 1
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn port_taken(log: &str) -> bool {
+    log.contains("Address already in use")
+}
