@@ -24,7 +24,9 @@
 mod account;
 mod error;
 mod folder;
+mod nginx;
 mod packages;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
@@ -33,9 +35,13 @@ mod tool;
 mod watchdog;
 
 pub use error::ServerError;
-pub use packages::{PACKAGES, POSTGRES, Package};
-pub use postgres::{Database, Postgres, PostgresOptions, PostgresUrl, Row, SHARED_POSTGRES};
+pub use nginx::Nginx;
+pub use packages::{NGINX, PACKAGES, PGBOUNCER, POSTGRES, Package, is_debian};
+pub use pgbouncer::PgBouncer;
+pub use postgres::{Database, KeptPostgres, Postgres, PostgresOptions, PostgresUrl, Row, SHARED_POSTGRES};
 pub use proxy::{Fault, Message, Moment, Proxy, Side};
+
+use port::on_free_port;
 
 /// Sixteen letters that no other process made. The standard library seeds its hash maps from the system's randomness.
 fn random_word() -> String {

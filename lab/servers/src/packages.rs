@@ -1,7 +1,10 @@
 //! Which programs a server needs, where they are, and what installs them.
 
 use crate::ServerError;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// A server that the project can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct Package {
     pub programs: &'static [&'static str],
     /// The units that the package brings, which must not run beside ours.
     pub units: &'static [&'static str],
+    /// Asks its first program for its version.
+    version_flag: &'static str,
     /// What gets it elsewhere.
     pub elsewhere: &'static str,
 }
@@ -24,11 +29,32 @@ pub const POSTGRES: Package = Package {
     debian: "postgresql",
     programs: &["postgres", "initdb", "pg_basebackup", "pg_ctl"],
     units: &["postgresql.service"],
+    version_flag: "--version",
     elsewhere: "brew install postgresql",
 };
 
+/// The pooler in front of PostgreSQL.
+pub const PGBOUNCER: Package = Package {
+    name: "pgbouncer",
+    debian: "pgbouncer",
+    programs: &["pgbouncer"],
+    units: &["pgbouncer.service"],
+    version_flag: "--version",
+    elsewhere: "brew install pgbouncer",
+};
+
+/// The web server in front of several nodes.
+pub const NGINX: Package = Package {
+    name: "nginx",
+    debian: "nginx-light",
+    programs: &["nginx"],
+    units: &["nginx.service"],
+    version_flag: "-v",
+    elsewhere: "brew install nginx",
+};
+
 /// Every server that the project can start.
-pub const PACKAGES: &[Package] = &[POSTGRES];
+pub const PACKAGES: &[Package] = &[POSTGRES, PGBOUNCER, NGINX];
 
 impl Package {
     /// Where `program` is: below Debian's folder of the newest version, or on PATH.
@@ -42,13 +68,25 @@ impl Package {
         self.programs.iter().copied().filter(|program| find(program).is_none()).collect()
     }
 
+    /// The first line of what its program says about its version.
+    pub fn version(&self) -> Option<String> {
+        let output = Command::new(find(self.programs.first()?)?).arg(self.version_flag).output().ok()?;
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&said).lines().next().map(str::to_owned)
+    }
+
     /// The command that installs it here.
     pub fn remedy(&self) -> String {
-        if Path::new("/etc/debian_version").exists() {
+        if is_debian() {
             return format!("cargo xtask services install {}", self.name);
         }
         self.elsewhere.to_owned()
     }
+}
+
+/// Whether packages come from Debian's or Ubuntu's `apt-get`.
+pub fn is_debian() -> bool {
+    Path::new("/etc/debian_version").exists()
 }
 
 fn find(program: &str) -> Option<PathBuf> {

@@ -19,6 +19,7 @@ const ENDED_WITHIN: Duration = Duration::from_secs(15);
 pub(crate) enum Signal {
     Interrupt,
     Quit,
+    Terminate,
     Kill,
     Stop,
     Continue,
@@ -29,6 +30,7 @@ impl Signal {
         match self {
             Self::Interrupt => "INT",
             Self::Quit => "QUIT",
+            Self::Terminate => "TERM",
             Self::Kill => "KILL",
             Self::Stop => "STOP",
             Self::Continue => "CONT",
@@ -160,6 +162,7 @@ pub(crate) fn send(pid: u32, signal: Signal) -> std::io::Result<()> {
     let number = match signal {
         Signal::Interrupt => Number::INT,
         Signal::Quit => Number::QUIT,
+        Signal::Terminate => Number::TERM,
         Signal::Kill => Number::KILL,
         Signal::Stop => Number::STOP,
         Signal::Continue => Number::CONT,

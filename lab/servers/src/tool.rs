@@ -19,6 +19,13 @@ pub(crate) fn run(command: &mut Command) -> Result<(), ServerError> {
     })
 }
 
+/// Runs it to its end in silence, and says whether it was content.
+pub(crate) fn agrees(command: &mut Command) -> Result<bool, ServerError> {
+    let doing = format!("start {}", command.get_program().to_string_lossy());
+    let output = command.stdin(Stdio::null()).output().map_err(ServerError::system(doing))?;
+    Ok(output.status.success())
+}
+
 fn without_password(word: &str) -> String {
     word.parse::<crate::PostgresUrl>().map_or_else(|_| word.to_owned(), |url| format!("{url:?}"))
 }

@@ -30,10 +30,10 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// The values of a row as text; `None` is NULL.
 pub type Row = Vec<Option<String>>;
 
-/// Whether a server accepts logins, whatever it thinks of ours. Else what it says instead.
-pub(crate) fn ready(address: SocketAddr) -> Result<(), String> {
+/// Whether a server accepts logins, whatever it thinks of this one. Else what it says instead.
+pub(crate) fn ready(address: SocketAddr, user: &str, database: &str) -> Result<(), String> {
     let mut client = Client::open(&address.to_string(), PROBE_PATIENCE).map_err(|error| error.to_string())?;
-    let answer = client.introduce("postgres", "postgres").and_then(|()| client.next());
+    let answer = client.introduce(user, database).and_then(|()| client.next());
     match answer.map_err(|error| error.to_string())? {
         Message::ErrorResponse(body) => match told(body.fields()).map_err(|error| error.to_string())? {
             (code, message) if code == CANNOT_CONNECT_NOW => Err(message),

@@ -2,13 +2,16 @@
 
 mod client;
 mod database;
+mod kept;
 mod options;
 mod server;
 mod tls;
 mod url;
 
 pub use client::Row;
+pub(crate) use client::ready;
 pub use database::Database;
+pub use kept::KeptPostgres;
 pub use options::PostgresOptions;
 pub use url::PostgresUrl;
 
@@ -17,8 +20,7 @@ use crate::{
     folder::Folder,
     process::{self, Process, Signal},
 };
-use options::READY_WITHIN;
-use server::{Data, SUPERUSER};
+use server::Data;
 use std::{
     net::SocketAddr,
     path::PathBuf,
@@ -82,14 +84,7 @@ impl Postgres {
 
     /// Where to connect as the superuser `postgres` to the database of that name.
     pub fn url(&self) -> PostgresUrl {
-        PostgresUrl {
-            user: SUPERUSER.to_owned(),
-            password: self.data.options.password.clone(),
-            host: self.address.ip().to_string(),
-            port: self.address.port(),
-            database: SUPERUSER.to_owned(),
-            parameters: None,
-        }
+        self.data.url(self.address.port())
     }
 
     /// Where it listens.
@@ -193,7 +188,7 @@ impl Postgres {
         if self.process.ended()?.is_none() {
             return Err(ServerError::Unsupported(format!("PostgreSQL at {} runs already", self.address)));
         }
-        (self.process, self.address) = self.data.launch(self.address, RECOVERED_WITHIN.max(READY_WITHIN))?;
+        self.process = self.data.launch(self.address, RECOVERED_WITHIN)?;
         Ok(())
     }
 

@@ -1,11 +1,9 @@
 use super::{Postgres, server::Data};
-use crate::{ServerError, account::Account, folder::Folder};
+use crate::{ServerError, account::Account, folder::Folder, port::on_free_port};
 use std::time::Duration;
 
 /// For a server without data to recover.
 pub(super) const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Somebody else may take a port between our asking and the server's.
-const PORTS_TRIED: u32 = 5;
 
 /// How a server is to be. The default is durable (`fsync` on), lets `postgres` in without a password, and is UTC.
 #[derive(Clone, Debug, Default)]
@@ -82,19 +80,7 @@ impl PostgresOptions {
         let folder = Folder::create(&account)?;
         let data = Data { folder: folder.path().to_owned(), account, options: self };
         fill(&data)?;
-        let mut tried = 1;
-        loop {
-            match data.launch(crate::port::free_address()?, READY_WITHIN) {
-                Ok((process, address)) => return Ok(Postgres::new(process, address, data, folder)),
-                Err(ServerError::Ended { tail, .. }) if port_taken(&tail) && tried < PORTS_TRIED => {
-                    tried += 1
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let (process, address) = on_free_port(|address| data.launch(address, READY_WITHIN))?;
+        Ok(Postgres::new(process, address, data, folder))
     }
-}
-
-fn port_taken(log: &str) -> bool {
-    log.contains("Address already in use")
 }

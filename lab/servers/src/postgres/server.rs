@@ -78,17 +78,25 @@ impl Data {
     }
 
     /// Starts the server and waits until it lets somebody in.
-    pub(super) fn launch(
-        &self,
-        address: SocketAddr,
-        limit: Duration,
-    ) -> Result<(Process, SocketAddr), ServerError> {
+    pub(super) fn launch(&self, address: SocketAddr, limit: Duration) -> Result<Process, ServerError> {
         let mut command = self.program("postgres")?;
         command.arg("-D").arg(self.path()).args(["-p", &address.port().to_string()]);
         let name = format!("PostgreSQL at {address}");
         let mut process = Process::start(&name, &mut command, &self.log(), Signal::Quit)?;
-        process.await_ready(limit, || client::ready(address))?;
-        Ok((process, address))
+        process.await_ready(limit, || client::ready(address, SUPERUSER, SUPERUSER))?;
+        Ok(process)
+    }
+
+    /// Where the server of this data listens, when `port` is its port.
+    pub(super) fn url(&self, port: u16) -> PostgresUrl {
+        PostgresUrl {
+            user: SUPERUSER.to_owned(),
+            password: self.options.password.clone(),
+            host: "127.0.0.1".to_owned(),
+            port,
+            database: SUPERUSER.to_owned(),
+            parameters: None,
+        }
     }
 
     pub(super) fn log(&self) -> PathBuf {
@@ -99,7 +107,7 @@ impl Data {
         self.folder.join("data")
     }
 
-    fn program(&self, name: &str) -> Result<Command, ServerError> {
+    pub(super) fn program(&self, name: &str) -> Result<Command, ServerError> {
         let mut command = self.account.command(&POSTGRES.program(name)?);
         // A developer's own settings for another server.
         for name in
