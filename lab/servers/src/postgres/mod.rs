@@ -153,6 +153,7 @@ impl Postgres {
             }
             thread::sleep(Duration::from_millis(5));
         }
+        self.data.forget_shared_memory();
         Ok(())
     }
 

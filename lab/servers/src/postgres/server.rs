@@ -99,6 +99,18 @@ impl Data {
         }
     }
 
+    /// Removes what a killed server cannot: the system keeps its segment, and has few to give. The next start would do it, but
+    /// there may be none.
+    pub(super) fn forget_shared_memory(&self) {
+        let note = std::fs::read_to_string(self.path().join("postmaster.pid")).unwrap_or_default();
+        // PostgreSQL's own order: the seventh line has the key and the id.
+        let id = note.lines().nth(6).and_then(|line| line.split_whitespace().nth(1));
+        if let Some(id) = id {
+            // Fails only when it is gone.
+            let _ = tool::agrees(self.account.command(Path::new("ipcrm")).args(["-m", id]));
+        }
+    }
+
     pub(super) fn log(&self) -> PathBuf {
         self.folder.join("postgres.log")
     }
