@@ -98,6 +98,8 @@ fn a_password_is_asked_for() {
     assert_eq!(one(&server, "SELECT 1"), "1");
     let database = Database::create(&server.url().to_string()).unwrap();
     database.query("SELECT 1").unwrap();
+    let replica = PostgresOptions::new().replica_of(&server).unwrap();
+    assert_eq!(one(&replica, "SELECT pg_is_in_recovery()"), "t");
     let mut wrong = server.url();
     wrong.password = Some("wrong".to_owned());
     let error = Database::create(&wrong.to_string()).unwrap_err();
@@ -107,20 +109,28 @@ fn a_password_is_asked_for() {
 #[test]
 fn tls_is_offered_with_a_certificate_that_its_authority_signed() {
     let server = PostgresOptions::new().without_fsync().tls().start().unwrap();
-    let url = server.url();
-    let connect = |authority: &std::path::Path| {
+    let connect = |server: &Postgres, authority: &std::path::Path| {
         let words = format!(
             "host=localhost hostaddr=127.0.0.1 port={} user=postgres sslmode=verify-full sslrootcert={}",
-            url.port,
+            server.address().port(),
             authority.display()
         );
         let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
         Command::new("psql").args(["-XAtc", sql, &words]).output().unwrap()
     };
-    let answer = connect(&server.authority());
-    assert_eq!(String::from_utf8_lossy(&answer.stdout), "t\n", "{answer:?}");
+    let is_encrypted = |server: &Postgres, authority: &std::path::Path| {
+        let answer = connect(server, authority);
+        assert_eq!(String::from_utf8_lossy(&answer.stdout), "t\n", "{answer:?}");
+    };
+    is_encrypted(&server, &server.authority());
     let other = PostgresOptions::new().without_fsync().tls().start().unwrap();
-    assert!(!connect(&other.authority()).status.success());
+    assert!(!connect(&server, &other.authority()).status.success());
+
+    let mut replica = PostgresOptions::new().replica_of(&server).unwrap();
+    drop(server);
+    replica.stop_immediately().unwrap();
+    replica.start_again().unwrap();
+    is_encrypted(&replica, &replica.authority());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::{Postgres, server::Data};
+use super::{Postgres, server::Data, tls};
 use crate::{ServerError, account::Account, folder::Folder, port::on_free_port};
 use std::time::Duration;
 
@@ -62,14 +62,21 @@ impl PostgresOptions {
     }
 
     /// Makes a physical replica of `primary`, which must run, and starts it on a free port. It has the settings of the
-    /// primary, then those given here.
+    /// primary, then those given here; its password and its certificate.
     ///
     /// # Errors
     /// As [`start`](Self::start); or the primary refuses the copy.
     pub fn replica_of(mut self, primary: &Postgres) -> Result<Postgres, ServerError> {
-        self.password = primary.data().options.password.clone();
+        let of_primary = primary.data();
+        self.password = of_primary.options.password.clone();
+        self.tls = of_primary.options.tls;
         let source = primary.url();
-        self.start_with(|data| data.copy(&source))
+        self.start_with(|data| {
+            if data.options.tls {
+                tls::copy(&of_primary.folder, &data.folder, &data.account)?;
+            }
+            data.copy(&source)
+        })
     }
 
     fn start_with(

@@ -27,6 +27,17 @@ pub(super) fn make(folder: &Path, account: &Account) -> Result<(), ServerError> 
     request("server.key", "server.crt", &[&of_server[..], &signed_by[..]].concat())
 }
 
+/// What [`make`] made for another server, which goes under the same names.
+pub(super) fn copy(from: &Path, to: &Path, account: &Account) -> Result<(), ServerError> {
+    for name in ["authority.crt", "server.crt", "server.key"] {
+        // With its mode: a key that others may read is refused.
+        let copied = std::fs::copy(from.join(name), to.join(name));
+        copied.map_err(ServerError::system(format!("copy the primary's {name}")))?;
+        account.own(&to.join(name))?;
+    }
+    Ok(())
+}
+
 pub(super) fn settings(folder: &Path) -> String {
     let path = |name: &str| folder.join(name).display().to_string();
     format!("ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\n", path("server.crt"), path("server.key"))
