@@ -18,6 +18,7 @@ mod schema;
 mod settings;
 mod target;
 mod tls;
+pub mod views;
 
 pub use error::OpenError;
 pub use pool::PoolFigures;

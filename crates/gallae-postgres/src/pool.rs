@@ -280,6 +280,10 @@ impl Session {
         .await
     }
 
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.pool.shared.schema
+    }
+
     /// Begins a transaction at READ COMMITTED.
     pub(crate) async fn begin(&mut self) -> Result<(), Trouble> {
         self.in_transaction = true;

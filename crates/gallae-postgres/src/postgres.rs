@@ -28,6 +28,8 @@ pub struct Postgres {
 struct Inner {
     place: String,
     pools: Pools,
+    /// Makes sessions to the primary beside the pool.
+    writer: Connector,
 }
 
 /// Connections to both endpoints.
@@ -59,7 +61,17 @@ impl Postgres {
         prepare(&connectors.write, &schema).await?;
         let place = connectors.write.target().place.clone();
         let pools = Pools::new(&connectors, &schema, &settings)?;
-        Ok(Self { inner: Arc::new(Inner { place, pools }) })
+        Ok(Self { inner: Arc::new(Inner { place, pools, writer: connectors.write }) })
+    }
+
+    /// The pooled connections.
+    pub(crate) fn connections(&self) -> &Pools {
+        &self.inner.pools
+    }
+
+    /// A session to the primary beside the pool: for work that takes longer than a statement may.
+    pub(crate) async fn beside_the_pool(&self, limit: Duration) -> Result<Direct, Trouble> {
+        Direct::connect(&self.inner.writer, limit).await
     }
 
     /// How the pools stand.
