@@ -59,6 +59,7 @@ const DRIVERS: &[&str] = &[
     "sqlx",
     "postgres",
     "tokio-postgres",
+    "tokio-postgres-rustls",
     "deadpool-postgres",
     "mongodb",
     "redis",

@@ -17,7 +17,6 @@ mod counters;
 mod documents;
 mod filter;
 mod generations;
-mod page_cursor;
 mod pools;
 mod query;
 mod readers;
