@@ -11,6 +11,7 @@ mod connect;
 mod direct;
 mod error;
 mod fault;
+mod figures;
 mod migrations;
 mod pool;
 mod postgres;

@@ -47,6 +47,7 @@ impl Roles {
 pub struct PlatformBuilder {
     stores: Stores,
     node: Arc<str>,
+    owner: Option<Arc<str>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     roles: Roles,
@@ -91,6 +92,11 @@ pub struct Platform {
 impl Platform {
     /// Starts from a log. The clock and the ids are the machine's unless replaced.
     pub fn builder<L: Log>(log: Arc<L>) -> PlatformBuilder {
+        Self::on(log)
+    }
+
+    /// As [`Platform::builder`], from a log whose kind is only known at run time.
+    pub fn on(log: Arc<dyn Log>) -> PlatformBuilder {
         let stores = Stores {
             events: log.clone(),
             sagas: log.clone(),
@@ -102,6 +108,7 @@ impl Platform {
         PlatformBuilder {
             stores,
             node: "node-1".into(),
+            owner: None,
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
             roles: Roles::ALL,
@@ -264,6 +271,14 @@ impl PlatformBuilder {
         self
     }
 
+    /// The name under which this process takes leases: the node's unless said. Where nothing excludes a second process of the same
+    /// node's name, it must be unique to the process.
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<Arc<str>>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
     /// How long leases last without being renewed. Shorter takes over faster and asks the store more often.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -344,7 +359,8 @@ impl PlatformBuilder {
         let Stores { events, sagas, snapshots, leases, dead_letters, cursors } = &self.stores;
         let (clock, entropy, node) = (&self.clock, &self.entropy, &self.node);
         let supervisor = Supervisor::new(Arc::clone(clock));
-        let mut settings = SagaSettings::new(&**node);
+        let owner = self.owner.as_ref().unwrap_or(node);
+        let mut settings = SagaSettings::new(&**owner);
         settings.lease = self.lease;
         settings.max_active = self.concurrency.unwrap_or(settings.max_active);
         let triggers = SagaTriggers::new(registry, settings.max_queued);
@@ -374,7 +390,7 @@ impl PlatformBuilder {
             dead_letters: Arc::clone(dead_letters),
             leases: Arc::clone(leases),
             clock: Arc::clone(clock),
-            node: Arc::clone(node),
+            node: Arc::clone(owner),
             lease: self.lease,
             pace: self.pace,
         };
@@ -391,7 +407,7 @@ impl PlatformBuilder {
                 cursors: Arc::clone(cursors),
                 leases: Arc::clone(leases),
                 clock: Arc::clone(clock),
-                node: Arc::clone(node),
+                node: Arc::clone(owner),
                 lease: self.lease,
                 pace: self.pace,
             };

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod books;
+mod engines;
 mod orders;
 mod payments;
 mod probes;
