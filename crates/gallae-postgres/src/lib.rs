@@ -11,6 +11,7 @@ mod connect;
 mod direct;
 mod error;
 mod fault;
+mod log;
 mod migrations;
 mod pool;
 mod postgres;
@@ -21,6 +22,7 @@ mod tls;
 pub mod views;
 
 pub use error::OpenError;
+pub use log::PostgresLog;
 pub use pool::PoolFigures;
 pub use postgres::{PoolsFigures, Postgres};
 pub use settings::Settings;
