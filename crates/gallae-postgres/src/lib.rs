@@ -12,6 +12,7 @@ mod direct;
 mod error;
 mod fault;
 mod figures;
+mod log;
 mod migrations;
 mod pool;
 mod postgres;
@@ -22,6 +23,7 @@ mod tls;
 pub mod views;
 
 pub use error::OpenError;
+pub use log::PostgresLog;
 pub use pool::PoolFigures;
 pub use postgres::{PoolsFigures, Postgres};
 pub use settings::Settings;

@@ -5,16 +5,21 @@ use crate::{
     connect::Connector,
     direct::Direct,
     fault::Trouble,
+    log::{self, Limits, LogSetup, PostgresLog},
     migrations::{self, migrate},
     pool::{Pool, PoolFigures, PoolOptions},
     schema::Schema,
     target::{Access, Target},
 };
+use gallae_ports::CheckDepth;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio_postgres::Client;
 
 /// The oldest server that is known to work, as `server_version_num` has it.
 const OLDEST_SERVER: i32 = 140_000;
+
+/// How long a transaction of the batcher may be idle before the server ends it.
+const IDLE_WITH_COUNTER: Duration = Duration::from_secs(5);
 
 /// The longest that opening takes, migrations included.
 const OPENING: Duration = Duration::from_secs(120);
@@ -30,6 +35,7 @@ struct Inner {
     pools: Pools,
     /// Makes sessions to the primary beside the pool.
     writer: Connector,
+    log: Arc<PostgresLog>,
 }
 
 /// Connections to both endpoints.
@@ -61,17 +67,37 @@ impl Postgres {
         prepare(&connectors.write, &schema).await?;
         let place = connectors.write.target().place.clone();
         let pools = Pools::new(&connectors, &schema, &settings)?;
-        Ok(Self { inner: Arc::new(Inner { place, pools, writer: connectors.write }) })
+        let failed = |source| OpenError::Failed { place: place.clone(), source };
+        let report = log::check(&pools.write, CheckDepth::Tail).await.map_err(failed)?;
+        if !report.damage.is_empty() {
+            return Err(OpenError::Damaged { place, damage: report.damage });
+        }
+        let setup = LogSetup {
+            pools: pools.clone(),
+            schema,
+            batcher: connectors.batcher,
+            follower: connectors.follower,
+            prepare: settings.prepare,
+            limits: Limits { commit: settings.commit_timeout, statement: settings.statement_timeout },
+            patience: settings.append_patience,
+        };
+        let log = Arc::new(PostgresLog::open(setup).await.map_err(failed)?);
+        Ok(Self { inner: Arc::new(Inner { place, pools, writer: connectors.write, log }) })
     }
 
-    /// The pooled connections.
-    pub(crate) fn connections(&self) -> &Pools {
-        &self.inner.pools
+    /// The log, and everything that commits with it.
+    pub fn log(&self) -> Arc<PostgresLog> {
+        Arc::clone(&self.inner.log)
     }
 
-    /// A session to the primary beside the pool: for work that takes longer than a statement may.
-    pub(crate) async fn beside_the_pool(&self, limit: Duration) -> Result<Direct, Trouble> {
-        Direct::connect(&self.inner.writer, limit).await
+    /// What people log in with.
+    pub fn credentials(&self) -> Arc<PostgresLog> {
+        self.log()
+    }
+
+    /// The pooled connections, and what makes sessions to the primary beside them.
+    pub(crate) fn connections(&self) -> (&Pools, &Connector) {
+        (&self.inner.pools, &self.inner.writer)
     }
 
     /// How the pools stand.
@@ -91,18 +117,35 @@ impl fmt::Debug for Postgres {
 struct Connectors {
     write: Connector,
     read: Connector,
+    batcher: Connector,
+    follower: Connector,
 }
 
 impl Connectors {
     fn new(settings: &Settings) -> Result<Self, OpenError> {
-        let session = session_settings(settings);
-        let target = |what, url, access| Target::parse(what, url, access, settings);
-        let write = target("the write URL", &settings.write_url, Access::ReadWrite)?;
+        let target = |what, url, access, role| Target::parse(what, url, access, role, settings);
+        let (write, direct) = (&settings.write_url, settings.direct_url.as_ref());
+        let direct = direct.unwrap_or(write);
         let read = match &settings.read_url {
-            Some(url) => target("the read URL", url, Access::Any)?,
-            None => write.clone(),
+            Some(url) => target("the read URL", url, Access::Any, "read")?,
+            None => target("the write URL", write, Access::ReadWrite, "read")?,
         };
-        Ok(Self { write: Connector::new(write, session.clone()), read: Connector::new(read, session) })
+        let session = session_settings(settings);
+        Ok(Self {
+            write: Connector::new(
+                target("the write URL", write, Access::ReadWrite, "write")?,
+                session.clone(),
+            ),
+            read: Connector::new(read, session.clone()),
+            batcher: Connector::new(
+                target("the direct URL", direct, Access::ReadWrite, "batcher")?,
+                batcher_settings(settings),
+            ),
+            follower: Connector::new(
+                target("the direct URL", direct, Access::ReadWrite, "follower")?,
+                session,
+            ),
+        })
     }
 }
 
@@ -118,6 +161,22 @@ fn session_settings(settings: &Settings) -> String {
     format!(
         "SET enable_seqscan = off; SET jit = off; SET statement_timeout = {timeout}; SET lock_timeout = {timeout}; \
          SET idle_in_transaction_session_timeout = {timeout}"
+    )
+}
+
+/// What the batcher's session runs with besides. Its statements look up single rows of tables that only grow: nested loops over
+/// indexes, planned once. It gives up before its client does, so that the client learns that nothing was written; and a node that
+/// freezes with the counter in its hands loses it.
+fn batcher_settings(settings: &Settings) -> String {
+    if !settings.prepare {
+        return String::new();
+    }
+    let limit = settings.commit_timeout.min(settings.statement_timeout).as_millis() * 3 / 4;
+    let idle = IDLE_WITH_COUNTER.as_millis();
+    format!(
+        "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
+         SET plan_cache_mode = force_generic_plan; SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
+         SET idle_in_transaction_session_timeout = {idle}"
     )
 }
 

@@ -35,11 +35,12 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Reads a URL. `what` names it in errors.
+    /// Reads a URL. `what` names it in errors, `role` in the server's list of sessions.
     pub(crate) fn parse(
         what: &'static str,
         url: &str,
         access: Access,
+        role: &str,
         settings: &Settings,
     ) -> Result<Self, OpenError> {
         let wrong = |reason: String| OpenError::Settings { what, reason };
@@ -55,6 +56,7 @@ impl Target {
                 return Err(wrong("it names no host".to_owned()));
             }
             prepare(&mut config, security.mode, access, settings);
+            config.application_name(format!("{} {role}", settings.application_name));
             hosts.push(config);
         }
         let tls = tls::connector(security.roots.as_deref()).map_err(wrong)?;
@@ -78,7 +80,6 @@ impl Target {
 fn prepare(config: &mut Config, mode: SslMode, access: Access, settings: &Settings) {
     config
         .ssl_mode(mode)
-        .application_name(&settings.application_name)
         .connect_timeout(settings.connect_timeout)
         .tcp_user_timeout(TCP_USER_TIMEOUT)
         .keepalives(true)
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     fn parse(url: &str) -> Result<Target, OpenError> {
-        Target::parse("the write URL", url, Access::ReadWrite, &Settings::new(url))
+        Target::parse("the write URL", url, Access::ReadWrite, "write", &Settings::new(url))
     }
 
     #[test]

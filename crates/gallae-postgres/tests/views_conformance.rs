@@ -1,5 +1,6 @@
 //! Views, search and counters on PostgreSQL pass the suites of their ports, with statements kept prepared and without.
 
+mod schemas;
 mod support;
 
 use gallae_conformance::{DurableHarness, Harness};
@@ -7,28 +8,24 @@ use gallae_postgres::{
     Settings,
     views::{Behind, PostgresViews},
 };
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
-use support::TestDatabase;
-use tokio::sync::OnceCell;
+use schemas::TestSchema;
+use std::sync::Mutex;
 
-/// Stores in a schema each of one database, which lives as long as the harness of its case.
+/// Stores in a schema each, which lives as long as the harness of its case.
 struct Server {
     prepare: bool,
-    database: OnceCell<TestDatabase>,
-    schemas: AtomicUsize,
-    newest: Mutex<Option<Settings>>,
+    schemas: Mutex<Vec<TestSchema>>,
 }
 
 impl Server {
     fn new(prepare: bool) -> Self {
-        Self { prepare, database: OnceCell::new(), schemas: AtomicUsize::new(0), newest: Mutex::default() }
+        Self { prepare, schemas: Mutex::default() }
     }
 
-    async fn open(&self, settings: Settings) -> PostgresViews {
-        *self.newest.lock().unwrap() = Some(settings.clone());
+    /// Opens the newest schema.
+    async fn open(&self) -> PostgresViews {
+        let settings = self.schemas.lock().unwrap().last().unwrap().settings();
+        let settings = Settings { prepare: self.prepare, ..settings };
         PostgresViews::new(&support::open(settings).await, Behind::default())
     }
 }
@@ -37,19 +34,15 @@ impl Harness for Server {
     type Store = PostgresViews;
 
     async fn fresh(&self) -> PostgresViews {
-        let database = self.database.get_or_init(TestDatabase::create).await;
-        let mut settings = database.settings();
-        settings.prepare = self.prepare;
-        settings.schema = format!("store_{}", self.schemas.fetch_add(1, Ordering::Relaxed));
-        self.open(settings).await
+        self.schemas.lock().unwrap().push(TestSchema::new());
+        self.open().await
     }
 }
 
 impl DurableHarness for Server {
     async fn reopen(&self, store: PostgresViews) -> PostgresViews {
         drop(store);
-        let settings = self.newest.lock().unwrap().take().unwrap();
-        self.open(settings).await
+        self.open().await
     }
 }
 

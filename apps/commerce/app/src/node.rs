@@ -14,7 +14,6 @@ use gallae_http::{
     ErrorCode, InFlight,
     auth::{AccessTokens, Accounts, PasswordError, Passwords, Secret},
 };
-use gallae_ports::EventStore;
 use gallae_runtime::{BuildErrors, Platform, Roles};
 use gallae_server::{
     PlatformParts, PlatformState,

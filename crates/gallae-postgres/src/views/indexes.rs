@@ -1,6 +1,7 @@
 //! The indexes of a rebuilt generation.
 
 use super::{PostgresViews, failure::Failure, tables::Tables};
+use crate::direct::Direct;
 use std::time::Duration;
 
 /// The longest that one index may take.
@@ -13,7 +14,7 @@ impl PostgresViews {
         let schema = self.pools().write.schema();
         let indexes = tables.indexes();
         let counts = tables.names().map(|table| format!("ANALYZE {table}"));
-        let mut direct = self.inner.database.beside_the_pool(LIMIT).await?;
+        let mut direct = Direct::connect(&self.inner.connector, LIMIT).await?;
         for step in indexes.chain(counts) {
             let limit = LIMIT.as_millis();
             let script = schema.qualify(&format!(

@@ -32,7 +32,7 @@ mod tables;
 mod view_store;
 mod writing;
 
-use crate::{Postgres, postgres::Pools};
+use crate::{Postgres, connect::Connector, postgres::Pools};
 use failure::Failure;
 use floors::Floors;
 use gallae_ports::StoreFault;
@@ -74,7 +74,9 @@ pub struct PostgresViews {
 }
 
 struct Inner {
-    database: Postgres,
+    pools: Pools,
+    /// Makes sessions to the primary beside the pool: for work that takes longer than a statement may.
+    connector: Connector,
     behind: Behind,
     known: Known,
     floors: Floors,
@@ -83,13 +85,20 @@ struct Inner {
 impl PostgresViews {
     /// The views of an open database.
     pub fn new(database: &Postgres, behind: Behind) -> Self {
-        let database = database.clone();
-        let inner = Inner { database, behind, known: Known::default(), floors: Floors::default() };
-        Self { inner: Arc::new(inner) }
+        let (pools, connector) = database.connections();
+        Self {
+            inner: Arc::new(Inner {
+                pools: pools.clone(),
+                connector: connector.clone(),
+                behind,
+                known: Known::default(),
+                floors: Floors::default(),
+            }),
+        }
     }
 
     fn pools(&self) -> &Pools {
-        self.inner.database.connections()
+        &self.inner.pools
     }
 
     /// What a failure means to a caller.

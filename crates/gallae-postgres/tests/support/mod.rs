@@ -2,9 +2,9 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use gallae_ports::Entropy;
-use gallae_postgres::{OpenError, Postgres, Settings};
+use gallae_postgres::{OpenError, Postgres, PostgresLog, Settings};
 use gallae_runtime::SystemEntropy;
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 use tokio_postgres::NoTls;
 
 /// Names the server to test on, as a user who may create databases: `postgres://postgres@127.0.0.1:5432/postgres`.
@@ -59,13 +59,7 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(execute(&server(), &drop));
-        });
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("{} could not be dropped", self.name);
-        }
+        aside(async move { execute(&server(), &drop).await });
     }
 }
 
@@ -85,4 +79,61 @@ pub(crate) async fn open(settings: Settings) -> Postgres {
 
 pub(crate) async fn try_open(settings: Settings) -> Result<Postgres, OpenError> {
     Postgres::open(settings).await
+}
+
+/// A schema of its own in the server's database, dropped at the end, also that of a panic.
+#[derive(Debug)]
+pub(crate) struct TestSchema {
+    name: String,
+}
+
+impl TestSchema {
+    pub(crate) fn new() -> Self {
+        Self { name: format!("test_{}", SystemEntropy.uuid().simple()) }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            schema: self.name.clone(),
+            write_connections: 4,
+            read_connections: 4,
+            ..Settings::new(server())
+        }
+    }
+
+    /// Runs statements that name their schema `@`.
+    pub(crate) async fn execute(&self, statements: &str) {
+        execute(&server(), &statements.replace("@.", &format!("{}.", self.name))).await;
+    }
+}
+
+impl Drop for TestSchema {
+    fn drop(&mut self) {
+        let drop = format!("SET lock_timeout = '30s'; DROP SCHEMA IF EXISTS {} CASCADE", self.name);
+        aside(async move { execute(&server(), &drop).await });
+    }
+}
+
+/// Cleans up on a thread and a runtime of its own: the test's may be ending.
+fn aside(work: impl Future<Output = ()> + Send + 'static) {
+    let done = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(work);
+    });
+    assert!(done.join().is_ok() || std::thread::panicking(), "what a test has made could not be dropped");
+}
+
+/// A log and the schema it lives in.
+#[derive(Debug)]
+pub(crate) struct TestLog {
+    // Dropped in this order.
+    pub(crate) log: Arc<PostgresLog>,
+    pub(crate) schema: TestSchema,
+}
+
+impl TestLog {
+    pub(crate) async fn open(schema: TestSchema) -> Self {
+        let log = open(schema.settings()).await.log();
+        Self { log, schema }
+    }
 }

@@ -190,16 +190,16 @@ impl PlatformSettings {
     /// The built-in defaults: every key there is, with what it is for.
     pub const DEFAULTS: &'static str = include_str!("defaults.toml");
     /// Environment names that people already use.
-    pub const ALIASES: &'static [(&'static str, &'static str)] =
-        &[
-            ("NODE_ID", "node"),
-            ("JWT_SECRET", "auth.jwt_secret"),
-            ("LOG_LEVEL", "log.filter"),
-            ("DATABASE_URL", "postgres.write_url"),
-            ("DATABASE_READ_URL", "postgres.read_url"),
-        ];
+    pub const ALIASES: &'static [(&'static str, &'static str)] = &[
+        ("NODE_ID", "node"),
+        ("JWT_SECRET", "auth.jwt_secret"),
+        ("LOG_LEVEL", "log.filter"),
+        ("DATABASE_URL", "postgres.write_url"),
+        ("DATABASE_READ_URL", "postgres.read_url"),
+    ];
     /// Keys whose values are masked.
-    pub const SECRETS: &'static [&'static str] = &["auth.jwt_secret", "postgres.write_url", "postgres.read_url", "postgres.direct_url"];
+    pub const SECRETS: &'static [&'static str] =
+        &["auth.jwt_secret", "postgres.write_url", "postgres.read_url", "postgres.direct_url"];
 
     /// Checks what single values cannot show.
     ///
