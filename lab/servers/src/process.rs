@@ -202,29 +202,25 @@ fn stat(pid: u32) -> Option<(bool, u32)> {
 mod tests {
     use super::*;
 
-    fn start(script: &str, log: &str) -> Process {
-        let log = std::env::temp_dir().join(format!("gallae-lab-{}-{log}.log", std::process::id()));
-        Process::start("a script", Command::new("sh").args(["-c", script]), &log, Signal::Terminate).unwrap()
+    fn start(script: &str, log: &Path) -> Process {
+        Process::start("a script", Command::new("sh").args(["-c", script]), log, Signal::Terminate).unwrap()
     }
 
     #[test]
     fn a_server_that_never_gets_ready_is_told_from_one_that_ended() {
-        let mut slow = start("echo begins; exec sleep 60", "slow");
+        let folder = tempfile::tempdir().unwrap();
+        let mut slow = start("echo begins; exec sleep 60", &folder.path().join("slow"));
         let late =
             slow.await_ready(Duration::from_millis(300), || Err("nobody listens".to_owned())).unwrap_err();
         let words = late.to_string();
         assert!(matches!(late, ServerError::Late { .. }) && words.contains("nobody listens"), "{words}");
         assert!(words.ends_with("begins"), "{words}");
-        let mut ended = start("echo no such file >&2; exit 3", "ended");
+        let mut ended = start("echo no such file >&2; exit 3", &folder.path().join("ended"));
         let ended_with = ended.await_ready(Duration::from_secs(20), || Err(String::new())).unwrap_err();
         let words = ended_with.to_string();
         assert!(words.contains("exit status: 3") && words.ends_with("no such file"), "{words}");
         let pid = slow.id();
-        for process in [slow, ended] {
-            let log = process.log.clone();
-            drop(process);
-            std::fs::remove_file(log).unwrap();
-        }
+        drop(slow);
         assert!(!lives(pid));
     }
 }

@@ -73,19 +73,22 @@ fn what_was_acknowledged_survives_every_end() {
     assert!(error.to_string().contains("runs already"), "{error}");
 }
 
-#[test]
-fn a_frozen_server_answers_nothing_until_it_is_thawed() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_server_answers_nothing_until_it_is_thawed() {
     let mut server = PostgresOptions::new().without_fsync().start().unwrap();
-    let url = server.url();
+    let url = server.url().to_string();
+    let (session, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
     server.freeze().unwrap();
-    let asked = std::thread::spawn({
-        let server: String = url.to_string();
-        move || Database::create(&server)
-    });
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(!asked.is_finished());
+    let mut in_session = std::pin::pin!(session.batch_execute("SELECT 1"));
+    let mut connecting = std::pin::pin!(tokio_postgres::connect(&url, tokio_postgres::NoTls));
+    let patience = Duration::from_millis(300);
+    assert!(tokio::time::timeout(patience, &mut in_session).await.is_err(), "a session goes on");
+    assert!(tokio::time::timeout(patience, &mut connecting).await.is_err(), "a session begins");
     server.thaw().unwrap();
-    asked.join().unwrap().unwrap();
+    in_session.await.unwrap();
+    drop(connecting.await.unwrap());
+
     let folder = folder(&server);
     server.freeze().unwrap();
     drop(server);
@@ -164,10 +167,11 @@ fn a_database_is_ones_own_and_goes_with_its_guard_also_in_a_panic() {
     let name = |database: &Database| database.url().rsplit_once('/').unwrap().1.to_owned();
     let gone = std::thread::scope(|scope| {
         let panicking = scope.spawn(|| {
+            // Declared first, and so dropped last: somebody is connected still when the database goes.
+            let mut session;
             let database = Database::create(server).unwrap();
-            // Somebody is connected still.
             let url: gallae_lab_servers::PostgresUrl = database.url().parse().unwrap();
-            let mut session = std::net::TcpStream::connect((url.host.as_str(), url.port)).unwrap();
+            session = std::net::TcpStream::connect((url.host.as_str(), url.port)).unwrap();
             let mut start = vec![0, 3, 0, 0];
             start.extend(format!("user\0{}\0database\0{}\0\0", url.user, url.database).bytes());
             let length = u32::try_from(start.len() + 4).unwrap().to_be_bytes();
