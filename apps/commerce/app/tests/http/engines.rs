@@ -3,6 +3,9 @@
 pub(crate) struct Engines;
 
 impl Engines {
+    pub(crate) const POOLS: &[(&str, &str)] =
+        &[("log", "write"), ("log", "read"), ("views", "write"), ("views", "read")];
+
     pub(crate) fn fresh() -> Self {
         Self
     }

@@ -1,6 +1,6 @@
 //! What an operator looks at when something is slow.
 
-use crate::support::Api;
+use crate::{engines::Engines, support::Api};
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -10,7 +10,7 @@ async fn the_connections_of_log_and_views_are_shown() {
     let pools = reply.json["pools"].as_array().unwrap();
     let named: Vec<_> =
         pools.iter().map(|pool| (pool["name"].as_str().unwrap(), pool["role"].as_str().unwrap())).collect();
-    assert_eq!(named, [("log", "write"), ("log", "read"), ("views", "write"), ("views", "read")]);
+    assert_eq!(named, Engines::POOLS);
     let figure = |pool: &Value, name: &str| pool[name].as_u64().unwrap();
     for pool in pools {
         assert!(figure(pool, "size") >= 1, "{pool}");

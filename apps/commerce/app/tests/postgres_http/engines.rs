@@ -5,6 +5,8 @@ use gallae_lab_servers::{Database, Postgres};
 pub(crate) struct Engines(Database);
 
 impl Engines {
+    pub(crate) const POOLS: &[(&str, &str)] = &[("postgres", "write"), ("postgres", "read")];
+
     pub(crate) fn fresh() -> Self {
         Self(Database::create(Postgres::shared().unwrap()).unwrap())
     }
