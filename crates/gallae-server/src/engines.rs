@@ -11,7 +11,12 @@ use gallae_postgres::{
 };
 use gallae_runtime::{SystemClock, SystemEntropy};
 use gallae_sqlite::{SqliteLog, SqliteOptions, views::SqliteViews};
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Messages of each topic that are held for a slow subscriber.
 const BROKER_CAPACITY: usize = 4_096;
@@ -51,6 +56,14 @@ pub enum EnginesError {
     /// The folder of the embedded engines.
     #[error(transparent)]
     Embedded(#[from] gallae_sqlite::OpenError),
+    /// The folder of a node without embedded engines.
+    #[error("the data directory {} cannot be made", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The database of the distributed profile.
     #[error(transparent)]
     Distributed(#[from] gallae_postgres::OpenError),
@@ -64,7 +77,12 @@ impl Engines {
     pub async fn open(settings: &PlatformSettings) -> Result<Self, EnginesError> {
         match settings.profile {
             Profile::Embedded => Self::embedded(&settings.data.dir, &settings.node),
-            Profile::Distributed => Self::distributed(&settings.postgres, &settings.node).await,
+            Profile::Distributed => {
+                // The node's own: what its command line finds it by.
+                let made = fs::create_dir_all(&settings.data.dir);
+                made.map_err(|source| EnginesError::Directory { path: settings.data.dir.clone(), source })?;
+                Self::distributed(&settings.postgres, &settings.node).await
+            }
         }
     }
 
