@@ -93,11 +93,11 @@ impl Batcher {
         }
     }
 
-    /// Takes the session's beginning in.
-    pub(super) fn enter(&mut self, session: Session, entered: Entered) {
+    /// Takes the session's beginning in. `seen` is how far the log was known to reach before.
+    pub(super) fn enter(&mut self, session: Session, entered: Entered, seen: Position) {
         self.session = Some(session);
         let position = Position::new(entered.position);
-        if entered.position < self.known.position {
+        if position < seen {
             self.setup.tail.regressed(position);
         }
         self.known.restart(entered.position, entered.batch);

@@ -77,16 +77,14 @@ impl Tail {
         self.head.receiver_count() > 0
     }
 
-    /// Takes an own commit that has been acknowledged.
-    pub(super) fn committed(&self, events: Vec<Arc<RecordedEvent>>) {
-        let Some(first) = events.first().map(|event| event.position) else { return };
+    /// Takes an own commit that has been acknowledged. The follower may have read some of it already.
+    pub(super) fn committed(&self, mut events: Vec<Arc<RecordedEvent>>) {
         let mut inner = self.lock();
         let head = self.position();
-        if first <= head {
-            self.reset(&mut inner, Position::new(first.get() - 1));
-        }
-        if first > head.next() && self.has_readers() {
-            inner.known = inner.known.max(events[events.len() - 1].position);
+        events.retain(|event| event.position > head);
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
+        if first.position > head.next() && self.has_readers() {
+            inner.known = inner.known.max(last.position);
             inner.park(events);
             self.behind.notify_one();
         } else {
@@ -234,6 +232,7 @@ mod tests {
         assert_eq!(tail.missing(), Some((Position::new(3), Position::new(4))));
         tail.fetched(events(4..=4));
         assert_eq!((tail.position(), tail.missing()), (Position::new(6), None));
+        tail.committed(events(5..=6));
         assert_eq!(recent(&tail, 0), Some(vec![1, 2, 3, 4, 5, 6]));
         assert_eq!(tail.last(), Some((Position::new(6), Uuid::from_u128(6))));
     }
@@ -258,7 +257,7 @@ mod tests {
         tail.regressed(Position::new(4));
         assert_eq!((reader.borrow().position, reader.borrow().history), (Position::new(4), 1));
         assert_eq!(recent(&tail, 3), None, "what is lost is not shown again");
-        tail.committed(events(3..=5));
-        assert_eq!((reader.borrow().position, reader.borrow().history), (Position::new(5), 2));
+        tail.committed(events(5..=5));
+        assert_eq!(recent(&tail, 4), Some(vec![5]));
     }
 }

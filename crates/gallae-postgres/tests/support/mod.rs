@@ -93,7 +93,12 @@ impl TestSchema {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        Settings { schema: self.name.clone(), write_connections: 4, read_connections: 4, ..Settings::new(server()) }
+        Settings {
+            schema: self.name.clone(),
+            write_connections: 4,
+            read_connections: 4,
+            ..Settings::new(server())
+        }
     }
 
     /// Runs statements that name their schema `@`.
