@@ -14,6 +14,7 @@ mod fault;
 mod log;
 mod migrations;
 mod pool;
+mod pool_session;
 mod postgres;
 mod schema;
 mod settings;
