@@ -105,7 +105,7 @@ pub enum OpenError {
         /// The statement that gives it.
         grant: String,
         /// What the server said.
-        source: StoreFault,
+        source: Box<StoreFault>,
     },
     /// The newest events are damaged; writing on would bury the damage.
     #[error("the log at {place} is damaged: {}; run the full check, and restore a backup", damage.join("; "))]
@@ -137,7 +137,7 @@ impl OpenError {
             ConnectFailure::MissingRight => {
                 let database = target.database();
                 let grant = format!("GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\"");
-                Self::MissingRight { place, user, grant, source }
+                Self::MissingRight { place, user, grant, source: Box::new(source) }
             }
             ConnectFailure::Standby => Self::Standby { place },
             ConnectFailure::Tls => Self::Tls { place, source },

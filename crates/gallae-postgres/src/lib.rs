@@ -15,6 +15,7 @@ mod figures;
 mod log;
 mod migrations;
 mod pool;
+mod pool_session;
 mod postgres;
 mod schema;
 mod settings;

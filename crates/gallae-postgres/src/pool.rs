@@ -1,13 +1,13 @@
 //! Pooled connections that are forgotten when the server changes its role.
 
+pub(crate) use crate::pool_session::Session;
 use crate::{OpenError, connect::Connector, fault::Trouble, schema::Schema};
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, RecyclingMethod, Timeouts};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, RecyclingMethod, Timeouts};
 use gallae_ports::StoreFault;
 use std::{
     sync::{Arc, RwLock},
     time::{Duration, Instant},
 };
-use tokio::time::timeout;
 use tokio_postgres::{
     Config, Row,
     types::{ToSql, Type},
@@ -26,15 +26,15 @@ pub(crate) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     connections: deadpool_postgres::Pool,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    schema: Arc<Schema>,
-    prepare: bool,
+pub(crate) struct Shared {
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) prepare: bool,
     acquire_timeout: Duration,
-    statement_timeout: Duration,
+    pub(crate) statement_timeout: Duration,
     /// Connections made before this are not used again: one of their kind has met a failover.
     stale_before: Arc<RwLock<Option<Instant>>>,
 }
@@ -107,9 +107,7 @@ impl Pool {
     /// A connection for several statements.
     pub(crate) async fn session(&self) -> Result<Session, Trouble> {
         match self.connections.get().await {
-            Ok(connection) => {
-                Ok(Session { connection: Some(connection), pool: self.clone(), in_transaction: false })
-            }
+            Ok(connection) => Ok(Session::new(connection, self.clone())),
             Err(error) => {
                 let trouble = Trouble::of_pool(error, self.shared.acquire_timeout);
                 self.distrust(&trouble);
@@ -177,7 +175,7 @@ impl Pool {
     }
 
     /// After a failure that one connection has met, the others are not waited for to meet it too.
-    fn distrust(&self, trouble: &Trouble) {
+    pub(crate) fn distrust(&self, trouble: &Trouble) {
         if !trouble.breaks_connection() || matches!(trouble, Trouble::Deadline(_)) {
             return;
         }
@@ -211,131 +209,4 @@ fn check(stale_before: Arc<RwLock<Option<Instant>>>, writes: bool) -> Hook {
             Ok(())
         })
     })
-}
-
-/// One connection, lent by its pool. Goes back when dropped, unless it is broken or within a transaction: then it is closed, which
-/// rolls back.
-#[derive(Debug)]
-pub(crate) struct Session {
-    /// `None` once it is broken.
-    connection: Option<Object>,
-    pool: Pool,
-    in_transaction: bool,
-}
-
-impl Session {
-    /// Rows of a statement.
-    pub(crate) async fn query(
-        &mut self,
-        statement: &'static str,
-        params: &[Param<'_>],
-    ) -> Result<Vec<Row>, Trouble> {
-        let statement = self.pool.shared.schema.statement(statement);
-        self.query_text(&statement, params).await
-    }
-
-    /// Rows of a statement made at run time, its schema in it.
-    pub(crate) async fn query_text(
-        &mut self,
-        statement: &str,
-        params: &[Param<'_>],
-    ) -> Result<Vec<Row>, Trouble> {
-        let prepare = self.pool.shared.prepare;
-        self.watched(async |connection: &Object| {
-            if !prepare {
-                return connection.query_typed(statement, params).await;
-            }
-            let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
-            let statement = connection.prepare_typed_cached(statement, &types).await?;
-            connection.query(&statement, &values).await
-        })
-        .await
-    }
-
-    /// Runs a statement; says how many rows it touched.
-    pub(crate) async fn execute(
-        &mut self,
-        statement: &'static str,
-        params: &[Param<'_>],
-    ) -> Result<u64, Trouble> {
-        let statement = self.pool.shared.schema.statement(statement);
-        self.execute_text(&statement, params).await
-    }
-
-    /// Runs a statement made at run time, its schema in it; says how many rows it touched.
-    pub(crate) async fn execute_text(
-        &mut self,
-        statement: &str,
-        params: &[Param<'_>],
-    ) -> Result<u64, Trouble> {
-        let prepare = self.pool.shared.prepare;
-        self.watched(async |connection: &Object| {
-            if !prepare {
-                return connection.execute_typed(statement, params).await;
-            }
-            let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
-            let statement = connection.prepare_typed_cached(statement, &types).await?;
-            connection.execute(&statement, &values).await
-        })
-        .await
-    }
-
-    pub(crate) fn schema(&self) -> &Schema {
-        &self.pool.shared.schema
-    }
-
-    /// Begins a transaction at READ COMMITTED.
-    pub(crate) async fn begin(&mut self) -> Result<(), Trouble> {
-        self.in_transaction = true;
-        self.script("BEGIN ISOLATION LEVEL READ COMMITTED").await
-    }
-
-    /// Commits. After a failure the transaction may have been committed if [`Trouble::leaves_outcome_open`].
-    pub(crate) async fn commit(mut self) -> Result<(), Trouble> {
-        self.script("COMMIT").await?;
-        self.in_transaction = false;
-        Ok(())
-    }
-
-    /// Runs statements without parameters.
-    pub(crate) async fn script(&mut self, text: &str) -> Result<(), Trouble> {
-        self.watched(async |connection: &Object| connection.batch_execute(text).await).await
-    }
-
-    /// Runs something on the connection within the deadline; a connection that fails is closed.
-    pub(crate) async fn watched<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<T, Trouble> {
-        let limit = self.pool.shared.statement_timeout;
-        let Some(connection) = &self.connection else {
-            return Err(Trouble::Unreadable("the connection had failed before".to_owned()));
-        };
-        let result = match timeout(limit, work(connection)).await {
-            Ok(result) => result.map_err(Trouble::Driver),
-            Err(_) => Err(Trouble::Deadline(limit)),
-        };
-        if let Err(trouble) = &result
-            && trouble.breaks_connection()
-        {
-            self.close();
-            self.pool.distrust(trouble);
-        }
-        result
-    }
-
-    /// Closes the socket instead of giving the connection back.
-    fn close(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            drop(Object::take(connection));
-        }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if self.in_transaction {
-            self.close();
-        }
-    }
 }

@@ -216,7 +216,7 @@ fn head(known: &mut Known, stream: &StreamId, expected: Expected) -> Option<Head
     }
 }
 
-/// The first stream, written or guarded, that is known to stand elsewhere.
+/// The first stream, written or guarded, that is known to stand elsewhere, or cannot stand where it should.
 fn conflict(known: &mut Known, batch: &AppendBatch, heads: &[Head]) -> Option<AppendError> {
     let written = batch
         .streams
@@ -233,8 +233,19 @@ fn conflict(known: &mut Known, batch: &AppendBatch, heads: &[Head]) -> Option<Ap
     if let Some(conflict) = written.map(refused).find_map(|conflict| conflict) {
         return Some(conflict);
     }
-    batch.guards.iter().find_map(|guard| {
-        let actual = known.heads.get(&guard.stream)?;
+    batch.guards.iter().enumerate().find_map(|(index, guard)| {
+        let written = batch.streams.iter().zip(heads).find(|(append, _)| append.stream == guard.stream);
+        let earlier = || batch.guards[..index].iter().find(|other| other.stream == guard.stream);
+        let actual = match (known.heads.get(&guard.stream), written) {
+            (Some(version), _) => version,
+            (None, Some((_, head))) => head.version(),
+            // Two guards of one stream that expect it in different places cannot both hold.
+            (None, None) => match earlier()?.expected {
+                Expected::Exact(version) => version.get(),
+                Expected::NoStream => 0,
+                Expected::Any => return None,
+            },
+        };
         refused((&guard.stream, guard.expected, Version::new(actual)))
     })
 }

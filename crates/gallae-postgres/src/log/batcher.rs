@@ -15,6 +15,7 @@ use super::{
     admit::{Admission, Group},
     judge::Judge,
     known::Known,
+    misses::Misses,
     prepared::Prepared,
     request::{Request, Waiting},
     session::{Entered, Failure, Limits, Session},
@@ -38,8 +39,6 @@ const GROUP_BYTES: usize = 1_000_000;
 
 /// A commit this recent proves that the store can be written, so a ping need not write.
 const PROOF_OF_HEALTH: Duration = Duration::from_secs(1);
-
-const COMMITTING: &str = "committing to the log";
 
 type Answer = Result<Appended, AppendError>;
 
@@ -66,7 +65,7 @@ pub(super) struct Batcher {
     known: Known,
     misses: Misses,
     /// When a commit last succeeded, unless one has failed since.
-    proven: Option<Instant>,
+    pub(super) proven: Option<Instant>,
 }
 
 impl Batcher {
@@ -93,11 +92,11 @@ impl Batcher {
         }
     }
 
-    /// Takes the session's beginning in.
-    pub(super) fn enter(&mut self, session: Session, entered: Entered) {
+    /// Takes the session's beginning in. `seen` is how far the log was known to reach before.
+    pub(super) fn enter(&mut self, session: Session, entered: Entered, seen: Position) {
         self.session = Some(session);
         let position = Position::new(entered.position);
-        if entered.position < self.known.position {
+        if position < seen {
             self.setup.tail.regressed(position);
         }
         self.known.restart(entered.position, entered.batch);
@@ -105,7 +104,7 @@ impl Batcher {
     }
 
     /// Drops a session that is of no more use.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.session = None;
         self.proven = None;
     }
@@ -245,7 +244,7 @@ impl Batcher {
     }
 
     /// Decides a group with the counter locked and the rows at hand.
-    async fn write_carefully(&mut self, waiting: Vec<Waiting>) {
+    pub(super) async fn write_carefully(&mut self, waiting: Vec<Waiting>) {
         let Some(session) = &mut self.session else { return };
         let batches: Vec<&Prepared> = waiting.iter().map(|one| &*one.prepared).collect();
         let facts = match session.lock(&batches).await {
@@ -291,58 +290,6 @@ impl Batcher {
         }
     }
 
-    /// Deals with a group whose statement failed. `accepted` says which of its appends were to be written.
-    async fn failed(&mut self, waiting: Vec<Waiting>, accepted: &[bool], failure: Failure) {
-        match failure {
-            Failure::Unknown(trouble) => {
-                tracing::warn!(%trouble, appends = waiting.len(), "the outcome of a commit is not known");
-                metrics::counter!("gallae_log_unknown_commits_total").increment(1);
-                self.leave();
-                let reason = trouble.to_string();
-                for (one, accepted) in waiting.into_iter().zip(accepted) {
-                    let fault = StoreFault::new(COMMITTING).because(reason.clone());
-                    one.answer(Err(if *accepted {
-                        AppendError::Indeterminate(fault)
-                    } else {
-                        AppendError::Unavailable(fault)
-                    }));
-                }
-            }
-            Failure::Before(trouble) if !trouble.is_environmental() && waiting.len() > 1 => {
-                // One is to blame and nobody knows which: each gets a transaction of its own.
-                for one in waiting {
-                    if self.session.is_none() {
-                        self.appends.push_front(one);
-                    } else {
-                        Box::pin(self.write_carefully(vec![one])).await;
-                    }
-                }
-            }
-            Failure::Before(trouble) => self.not_written(waiting, trouble),
-        }
-    }
-
-    /// Answers a group of which nothing was written; or, when the way to the primary was lost, tries again on another.
-    fn not_written(&mut self, waiting: Vec<Waiting>, trouble: Trouble) {
-        if trouble.breaks_connection() {
-            tracing::warn!(%trouble, "the batcher lost its session");
-            self.leave();
-            waiting.into_iter().rev().for_each(|one| self.appends.push_front(one));
-            return;
-        }
-        tracing::warn!(%trouble, appends = waiting.len(), "a group could not be written");
-        if !trouble.is_environmental() {
-            let reason = "PostgreSQL refuses a value in it";
-            return waiting.into_iter().for_each(|one| one.answer(Err(AppendError::Invalid { reason })));
-        }
-        self.proven = None;
-        let reason = trouble.to_string();
-        for one in waiting {
-            let fault = StoreFault::new(COMMITTING).because(reason.clone());
-            one.answer(Err(AppendError::Unavailable(fault)));
-        }
-    }
-
     async fn answer_pings(&mut self) {
         if self.pings.is_empty() {
             return;
@@ -364,37 +311,5 @@ impl Batcher {
         for ping in self.pings.drain(..) {
             let _ = ping.send(Ok(()));
         }
-    }
-}
-
-/// How often others have written in between.
-#[derive(Debug, Default)]
-struct Misses {
-    /// Of the last groups, weighted to the present.
-    rate: f64,
-    /// Groups since.
-    careful: u32,
-}
-
-impl Misses {
-    /// From this rate on a group is not decided from memory.
-    const OFTEN: f64 = 0.1;
-    /// After so many careful groups memory gets another chance.
-    const LATER: u32 = 64;
-
-    fn note(&mut self, missed: bool) {
-        self.rate = self.rate * 0.95 + if missed { 0.05 } else { 0.0 };
-    }
-
-    fn often(&mut self) -> bool {
-        if self.rate < Self::OFTEN {
-            return false;
-        }
-        self.careful += 1;
-        if self.careful >= Self::LATER {
-            self.careful = 0;
-            return false;
-        }
-        true
     }
 }

@@ -51,10 +51,11 @@ impl Batcher {
             }
             let (connector, schema) = (self.setup.connector.clone(), Arc::clone(&self.setup.schema));
             let (prepare, limits) = (self.setup.prepare, self.setup.limits);
+            let seen = self.setup.tail.position();
             let enter = async move { Session::enter(&connector, schema, prepare, limits).await };
             match self.while_waiting(enter).await {
                 Some(Ok((session, entered))) if entered.store == self.setup.store => {
-                    self.enter(session, entered);
+                    self.enter(session, entered, seen);
                     return true;
                 }
                 Some(Ok(_)) => {

@@ -121,7 +121,7 @@ impl Migration<'_> {
             let grant = format!(
                 "CREATE SCHEMA IF NOT EXISTS \"{schema}\" AUTHORIZATION \"{user}\" in database {database}"
             );
-            return OpenError::MissingRight { place, user, grant, source };
+            return OpenError::MissingRight { place, user, grant, source: Box::new(source) };
         }
         OpenError::Failed { place, source }
     }
