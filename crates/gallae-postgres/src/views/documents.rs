@@ -204,9 +204,7 @@ fn write_words(
         ["words"].into_iter().chain(columns.iter().map(String::as_str)).chain(["texts"]).collect();
     let given: String = columns.iter().map(|column| format!("r.{column}, ")).collect();
     let select = format!("r.key, r.words::tsvector, {given}r.texts");
-    let changed =
-        format!(" WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.key = r.key AND t.texts = r.texts)");
-    upsert("worded", table, &set, &arrays, &select, &changed)
+    upsert("worded", table, &set, &arrays, &select, " WHERE t.texts <> excluded.texts")
 }
 
 /// An expression that writes rows given as arrays, the keys first and then `columns`.
@@ -214,8 +212,8 @@ fn upsert(name: &str, table: &str, columns: &[&str], arrays: &[String], select: 
     let set: Vec<String> = columns.iter().map(|column| format!("{column} = excluded.{column}")).collect();
     let (columns, set, arrays) = (columns.join(", "), set.join(", "), arrays.join(", "));
     format!(
-        "{name} AS (INSERT INTO {table} (key, {columns})
-             SELECT {select} FROM admitted CROSS JOIN unnest({arrays}) AS r (key, {columns}){only}
-             ON CONFLICT (key) DO UPDATE SET {set})"
+        "{name} AS (INSERT INTO {table} AS t (key, {columns})
+             SELECT {select} FROM admitted CROSS JOIN unnest({arrays}) AS r (key, {columns})
+             ON CONFLICT (key) DO UPDATE SET {set}{only})"
     )
 }
