@@ -77,7 +77,6 @@ impl Tail {
         self.head.receiver_count() > 0
     }
 
-<<<<<<< HEAD
     /// Takes an own commit that has been acknowledged. The follower may have read it already, being told as others are.
     pub(super) fn committed(&self, mut events: Vec<Arc<RecordedEvent>>) {
         let mut inner = self.lock();
@@ -89,16 +88,6 @@ impl Tail {
         let Some(first) = events.first().map(|event| event.position) else { return };
         if first > head.next() && self.has_readers() {
             inner.known = inner.known.max(events[events.len() - 1].position);
-=======
-    /// Takes an own commit that has been acknowledged. The follower may have read some of it already.
-    pub(super) fn committed(&self, mut events: Vec<Arc<RecordedEvent>>) {
-        let mut inner = self.lock();
-        let head = self.position();
-        events.retain(|event| event.position > head);
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
-        if first.position > head.next() && self.has_readers() {
-            inner.known = inner.known.max(last.position);
->>>>>>> pg-log
             inner.park(events);
             self.behind.notify_one();
         } else {
@@ -283,7 +272,6 @@ mod tests {
         tail.regressed(Position::new(4));
         assert_eq!((reader.borrow().position, reader.borrow().history), (Position::new(4), 1));
         assert_eq!(recent(&tail, 3), None, "what is lost is not shown again");
-<<<<<<< HEAD
         tail.committed(events(5..=6));
         // Another event where one was seen: the end was lost once more, and nobody had said so.
         let mut other = (*event(6)).clone();
@@ -308,9 +296,5 @@ mod tests {
         tail.heard(Position::new(9));
         tail.committed(events(8..=9));
         assert_eq!((tail.position(), tail.head.borrow().history), (Position::new(9), 0));
-=======
-        tail.committed(events(5..=5));
-        assert_eq!(recent(&tail, 4), Some(vec![5]));
->>>>>>> pg-log
     }
 }
