@@ -139,6 +139,7 @@ impl Writer {
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.checkpoints.end();
         self.checkpoints.when_idle(&self.connection);
     }
 
@@ -372,6 +373,7 @@ mod tests {
             largest = largest.max(std::fs::metadata(directory.path().join("log.db-wal")).unwrap().len());
         }
         assert!(largest < 40_000_000, "{largest}");
+        writer.checkpoints.end();
         writer.checkpoints.when_idle(&writer.connection);
         assert_eq!(std::fs::metadata(directory.path().join("log.db-wal")).unwrap().len(), 0);
         assert!(!writer.checkpoints.pending());
