@@ -3,7 +3,7 @@
 mod support;
 
 use gallae_postgres::{OpenError, Settings};
-use support::{TestDatabase, open, server, try_open};
+use support::{TestDatabase, open, try_open};
 
 #[tokio::test]
 async fn nodes_that_start_together_migrate_once() {
@@ -35,7 +35,6 @@ async fn every_reason_not_to_open_has_its_sentence() {
         with(&|settings| settings.write_url = "postgres://app:s3cret@127.0.0.1:1/shop".to_owned());
     let unreachable = sentence(elsewhere).await;
     assert!(unreachable.contains("cannot be reached at 127.0.0.1:1/shop"), "{unreachable}");
-    let missing =
-        sentence(with(&|settings| settings.write_url = server().replace("/postgres?", "/none?") + "x")).await;
+    let missing = sentence(with(&|settings| settings.write_url = format!("{}_none", database.url()))).await;
     assert!(missing.contains("has no database"), "{missing}");
 }

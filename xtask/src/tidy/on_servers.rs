@@ -17,7 +17,7 @@ pub(super) fn unnamed(repository: &Repository) -> Vec<Violation> {
     for (path, source) in
         repository.sources().filter(|(path, _)| !MAY.iter().any(|may| path.starts_with(may)))
     {
-        let fix = match place(path) {
+        let fix = match place(repository, path) {
             Place::Program(program) if tier_of(program).is_some() => continue,
             Place::Program(_) => "name the file tests/postgres_….rs, or after another server's tier",
             // Judged where it is used.
@@ -38,18 +38,21 @@ pub(super) fn unnamed(repository: &Repository) -> Vec<Violation> {
 }
 
 enum Place<'a> {
-    /// A file that cargo makes a test program of, by its name.
+    /// A file of what cargo makes a test program of, by the program's name.
     Program(&'a str),
     /// What test programs share.
     Shared,
     Elsewhere,
 }
 
-fn place(path: &str) -> Place<'_> {
-    match path.rsplit_once("/tests/").map(|(_, rest)| rest) {
-        Some(rest) if rest.contains('/') => Place::Shared,
-        Some(rest) => Place::Program(rest.trim_end_matches(".rs")),
-        None => Place::Elsewhere,
+fn place<'a>(repository: &Repository, path: &'a str) -> Place<'a> {
+    let Some((member, rest)) = path.rsplit_once("/tests/") else { return Place::Elsewhere };
+    match rest.split_once('/') {
+        None => Place::Program(rest.trim_end_matches(".rs")),
+        Some((folder, _)) if repository.text(&format!("{member}/tests/{folder}/main.rs")).is_some() => {
+            Place::Program(folder)
+        }
+        Some(_) => Place::Shared,
     }
 }
 
@@ -94,6 +97,16 @@ mod tests {
         {
             assert_eq!(broken(&[(path, USES)]), Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn a_folder_with_a_main_is_a_program_of_its_name() {
+        let with = |folder: &str| {
+            let (main, part) = (format!("a/tests/{folder}/main.rs"), format!("a/tests/{folder}/engines.rs"));
+            broken(&[(&main, "mod engines;\n"), (&part, USES)])
+        };
+        assert_eq!(with("http"), ["a/tests/http/engines.rs:2"]);
+        assert_eq!(with("postgres_http"), Vec::<String>::new());
     }
 
     #[test]

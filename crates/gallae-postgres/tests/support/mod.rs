@@ -1,49 +1,30 @@
 //! What the tests against a server share.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use gallae_lab_servers::Database;
 use gallae_ports::Entropy;
 use gallae_postgres::{OpenError, Postgres, PostgresLog, Settings};
 use gallae_runtime::SystemEntropy;
-use std::{io::Write, sync::Arc};
+use std::sync::Arc;
 use tokio_postgres::NoTls;
 
-/// Names the server to test on, as a user who may create databases: `postgres://postgres@127.0.0.1:5432/postgres`.
-const SERVER: &str = "GALLAE_TEST_POSTGRES";
-
-/// The server's URL. Without one, nothing here can be tested: says so, past the capturing of output, and ends the binary.
+/// The URL of the server that all tests share.
 pub(crate) fn server() -> String {
-    match std::env::var(SERVER) {
-        Ok(url) if !url.is_empty() => url,
-        _ => {
-            let name = std::env::args().next().unwrap_or_default();
-            let _ = writeln!(
-                std::io::stderr(),
-                "SKIPPED every test of {name}: {SERVER} names no PostgreSQL server"
-            );
-            std::process::exit(0);
-        }
-    }
+    gallae_lab_servers::Postgres::shared().unwrap().to_owned()
 }
 
 /// A database of its own, dropped at the end, also that of a panic.
 #[derive(Debug)]
-pub(crate) struct TestDatabase {
-    name: String,
-}
+pub(crate) struct TestDatabase(Database);
 
 impl TestDatabase {
     pub(crate) async fn create() -> Self {
-        let name = format!("gallae_test_{}", SystemEntropy.uuid().simple());
-        execute(&server(), &format!("CREATE DATABASE {name}")).await;
-        Self { name }
+        Self(Database::create(&server()).unwrap())
     }
 
     /// Its URL.
     pub(crate) fn url(&self) -> String {
-        let server = server();
-        let (server, options) = server.split_once('?').unwrap_or((&server, ""));
-        let (start, _) = server.rsplit_once('/').expect("the URL names a database");
-        format!("{start}/{}?{options}", self.name)
+        self.0.url().to_owned()
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -53,13 +34,6 @@ impl TestDatabase {
     /// Runs statements in it.
     pub(crate) async fn execute(&self, statements: &str) {
         execute(&self.url(), statements).await;
-    }
-}
-
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        aside(async move { execute(&server(), &drop).await });
     }
 }
 
