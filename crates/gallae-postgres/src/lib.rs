@@ -11,6 +11,7 @@ mod connect;
 mod direct;
 mod error;
 mod fault;
+mod figures;
 mod log;
 mod migrations;
 mod pool;
@@ -20,6 +21,7 @@ mod schema;
 mod settings;
 mod target;
 mod tls;
+pub mod views;
 
 pub use error::OpenError;
 pub use log::PostgresLog;

@@ -3,6 +3,7 @@
 use crate::{
     fault::Trouble,
     pool::{Param, Pool},
+    schema::Schema,
 };
 use deadpool_postgres::Object;
 use tokio::time::timeout;
@@ -77,6 +78,10 @@ impl Session {
             connection.execute(&statement, &values).await
         })
         .await
+    }
+
+    pub(crate) fn schema(&self) -> &Schema {
+        self.pool.schema()
     }
 
     /// Begins a transaction at READ COMMITTED.

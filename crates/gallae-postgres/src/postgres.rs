@@ -33,6 +33,8 @@ pub struct Postgres {
 struct Inner {
     place: String,
     pools: Pools,
+    /// Makes sessions to the primary beside the pool.
+    writer: Connector,
     log: Arc<PostgresLog>,
 }
 
@@ -80,7 +82,7 @@ impl Postgres {
             patience: settings.append_patience,
         };
         let log = Arc::new(PostgresLog::open(setup).await.map_err(failed)?);
-        Ok(Self { inner: Arc::new(Inner { place, pools, log }) })
+        Ok(Self { inner: Arc::new(Inner { place, pools, writer: connectors.write, log }) })
     }
 
     /// The log, and everything that commits with it.
@@ -91,6 +93,11 @@ impl Postgres {
     /// What people log in with.
     pub fn credentials(&self) -> Arc<PostgresLog> {
         self.log()
+    }
+
+    /// The pooled connections, and what makes sessions to the primary beside them.
+    pub(crate) fn connections(&self) -> (&Pools, &Connector) {
+        (&self.inner.pools, &self.inner.writer)
     }
 
     /// How the pools stand.

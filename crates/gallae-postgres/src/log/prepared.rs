@@ -23,8 +23,7 @@ impl Prepared {
     pub(super) fn new(batch: AppendBatch) -> Result<Self, AppendError> {
         batch.validate()?;
         check_texts(&batch)?;
-        let metadata = StoredMetadata::encode(Arc::clone(&batch.metadata))
-            .map_err(|_| AppendError::Invalid { reason: "its metadata cannot be written as JSON" })?;
+        let metadata = StoredMetadata::encode(Arc::clone(&batch.metadata));
         let correlation = correlation_key(&batch.metadata.correlation_id);
         let size = batch.size() + metadata.bytes().len() * events(&batch);
         Ok(Self { batch, metadata, correlation, size })

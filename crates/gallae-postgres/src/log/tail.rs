@@ -77,14 +77,17 @@ impl Tail {
         self.head.receiver_count() > 0
     }
 
-    /// Takes an own commit that has been acknowledged. The follower may have read some of it already.
+    /// Takes an own commit that has been acknowledged. The follower may have read it already, being told as others are.
     pub(super) fn committed(&self, mut events: Vec<Arc<RecordedEvent>>) {
         let mut inner = self.lock();
+        if let Some(lost) = self.first_replaced(&events) {
+            self.reset(&mut inner, Position::new(lost.get() - 1));
+        }
         let head = self.position();
         events.retain(|event| event.position > head);
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
-        if first.position > head.next() && self.has_readers() {
-            inner.known = inner.known.max(last.position);
+        let Some(first) = events.first().map(|event| event.position) else { return };
+        if first > head.next() && self.has_readers() {
+            inner.known = inner.known.max(events[events.len() - 1].position);
             inner.park(events);
             self.behind.notify_one();
         } else {
@@ -130,6 +133,18 @@ impl Tail {
         if new.first().is_some_and(|first| first.position == head.next()) {
             self.push(&mut inner, new);
         }
+    }
+
+    /// The first of these positions where another event was seen before: the log had lost its end, and has grown again.
+    fn first_replaced(&self, events: &[Arc<RecordedEvent>]) -> Option<Position> {
+        let first = events.first()?.position;
+        let head = self.head.borrow();
+        if first > head.position {
+            return None;
+        }
+        let seen = head.recent.after(Position::new(first.get() - 1), events.len())?;
+        let mut pairs = seen.iter().zip(events);
+        pairs.find(|(seen, event)| seen.id != event.id).map(|(seen, _)| seen.position)
     }
 
     /// The log has been found to end at `position`, before what was known: acknowledged events are lost.
@@ -257,7 +272,29 @@ mod tests {
         tail.regressed(Position::new(4));
         assert_eq!((reader.borrow().position, reader.borrow().history), (Position::new(4), 1));
         assert_eq!(recent(&tail, 3), None, "what is lost is not shown again");
-        tail.committed(events(5..=5));
-        assert_eq!(recent(&tail, 4), Some(vec![5]));
+        tail.committed(events(5..=6));
+        // Another event where one was seen: the end was lost once more, and nobody had said so.
+        let mut other = (*event(6)).clone();
+        other.id = EventId::new(Uuid::from_u128(66));
+        tail.committed(vec![Arc::new(other), event(7)]);
+        assert_eq!((reader.borrow().position, reader.borrow().history), (Position::new(7), 2));
+        assert_eq!(recent(&tail, 4), None);
+    }
+
+    #[test]
+    fn own_commits_that_the_follower_read_first_are_no_loss() {
+        let tail = Tail::new(Position::START);
+        let reader = tail.subscribe();
+        tail.heard(Position::new(4));
+        tail.fetched(events(1..=4));
+        tail.committed(events(2..=3));
+        tail.committed(events(4..=5));
+        assert_eq!((reader.borrow().position, reader.borrow().history), (Position::new(5), 0));
+        assert_eq!(recent(&tail, 0), Some(vec![1, 2, 3, 4, 5]));
+        drop(reader);
+        // Without readers only positions are known.
+        tail.heard(Position::new(9));
+        tail.committed(events(8..=9));
+        assert_eq!((tail.position(), tail.head.borrow().history), (Position::new(9), 0));
     }
 }

@@ -128,10 +128,27 @@ impl SagaEngine {
         actor: Actor,
     ) -> Result<Intervention, InterventionError> {
         let (reply, answer) = oneshot::channel();
-        let signal = Signal { incoming, actor, reply };
-        self.core.queue.signal(saga, signal).map_err(|_| InterventionError::NotRunning)?;
+        self.hand_over(saga, Signal { incoming, actor, reply }).await?;
         // A dropped reply: the engine stopped before it came to it, or lost its lease on the way.
         answer.await.unwrap_or(Err(InterventionError::NotRunning))
+    }
+
+    /// Waits for a node that has just started, or whose lease has slipped, as long as a lease lasts.
+    async fn hand_over(&self, saga: SagaId, mut signal: Signal) -> Result<(), InterventionError> {
+        let core = &self.core;
+        let expired = core.clock.sleep(core.settings.lease);
+        tokio::pin!(expired);
+        loop {
+            signal = match core.queue.signal(saga, signal) {
+                Ok(()) => return Ok(()),
+                Err(signal) => signal,
+            };
+            tokio::select! {
+                biased;
+                () = core.queue.opened() => {}
+                () = &mut expired => return Err(InterventionError::NotRunning),
+            }
+        }
     }
 }
 

@@ -8,13 +8,15 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// The queue of one node.
 pub(super) struct Queue {
     inner: Mutex<Inner>,
     ring: Notify,
     capacity: usize,
+    /// Follows `Inner::open`, for those who wait for it.
+    opened: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -61,18 +63,26 @@ pub(super) enum Letter {
 
 impl Queue {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { inner: Mutex::default(), ring: Notify::new(), capacity }
+        Self { inner: Mutex::default(), ring: Notify::new(), capacity, opened: watch::Sender::new(false) }
     }
 
     /// Takes instances from now on.
     pub(super) fn open(&self) {
         self.lock().open = true;
+        self.opened.send_replace(true);
+    }
+
+    /// Returns once the queue takes instances.
+    pub(super) async fn opened(&self) {
+        // The sender lives as long as the queue.
+        let _ = self.opened.subscribe().wait_for(|open| *open).await;
     }
 
     /// Takes none any more, and forgets those that nobody has begun. Requests among them are answered as not running.
     pub(super) fn close(&self) {
         let mut inner = self.lock();
         inner.open = false;
+        self.opened.send_replace(false);
         for entry in std::mem::take(&mut inner.ready) {
             inner.known.remove(&entry.id);
         }

@@ -19,17 +19,42 @@ async fn two_nodes_share_a_store_and_one_runs_the_sagas() {
     assert!(a.engine.is_running() && !b.engine.is_running());
     // Begun on the node that does not run it: found by the sweep of the one that does.
     let (_, saga) = b.checkout(1).await;
-    assert_eq!(
-        b.engine.cancel(saga, Cause::Operator, "", Actor::Anonymous).await,
-        Err(InterventionError::NotRunning)
-    );
+    let asked = b.engine.clone();
+    let asked = tokio::spawn(async move { asked.cancel(saga, Cause::Operator, "", Actor::Anonymous).await });
     assert_eq!(world.until_ended(saga).await.status, SagaStatus::Completed);
+    // It waited for the lease, which the other kept.
+    world.pass(10 * SECOND).await;
+    assert_eq!(asked.await.unwrap(), Err(InterventionError::NotRunning));
     a.drain().await;
     world.pass(4 * SECOND).await;
     assert!(b.engine.is_running(), "a released lease need not run out");
     let (_, saga) = b.checkout(2).await;
     world.settle().await;
     assert_eq!(world.row(saga).await.status, SagaStatus::Completed);
+}
+
+#[tokio::test]
+async fn an_intervention_waits_for_a_node_that_has_just_started() {
+    let world = World::new();
+    let node = world.node("a", Death::Never);
+    world.outside.script("authorize", [Act::Slow(2 * SECOND)]);
+    world.settle().await;
+    let (_, saga) = node.checkout(1).await;
+    world.settle().await;
+    // The next node waits for the lease while the first finishes the call that is under way.
+    let next = world.node("b", Death::Never);
+    let asked = next.engine.clone();
+    let asked = tokio::spawn(async move { asked.cancel(saga, Cause::Operator, "", Actor::Anonymous).await });
+    world.settle().await;
+    let draining = tokio::spawn(node.drain());
+    world.pass(8 * SECOND).await;
+    draining.await.unwrap();
+    let answer = asked.await.unwrap();
+    assert_ne!(
+        answer,
+        Err(InterventionError::NotRunning),
+        "the request came before the lease was taken, and waited"
+    );
 }
 
 #[tokio::test]
