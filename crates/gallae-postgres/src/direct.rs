@@ -20,9 +20,8 @@ pub(crate) struct Direct {
 }
 
 struct Heard {
-    connection: Driven,
-    /// What ended the connection.
-    ended: bool,
+    /// `None` once it has ended. Whoever waits for an answer learns of that by its going.
+    connection: Option<Driven>,
     /// A commit was taken back.
     unreplicated: bool,
     /// A notification has come.
@@ -33,7 +32,7 @@ impl Direct {
     /// Connects, and runs the session's settings.
     pub(crate) async fn connect(connector: &Connector, limit: Duration) -> Result<Self, Trouble> {
         let (client, connection) = connector.connect().await?;
-        let heard = Heard { connection, ended: false, unreplicated: false, notified: false };
+        let heard = Heard { connection: Some(connection), unreplicated: false, notified: false };
         let mut direct = Self { client, heard };
         if !connector.settings().is_empty() {
             direct.run(limit, async |client| client.batch_execute(connector.settings()).await).await?;
@@ -48,6 +47,10 @@ impl Direct {
         work: impl AsyncFnOnce(&Client) -> Result<T, Error>,
     ) -> Result<T, Trouble> {
         let Self { client, heard } = self;
+        heard.now().await;
+        if heard.connection.is_none() {
+            return Err(Trouble::Gone);
+        }
         let mut work = pin!(work(client));
         let both = poll_fn(|context| {
             // Once to hand over what is to be sent, and once to take what has come.
@@ -73,8 +76,8 @@ impl Direct {
             heard.listen(context);
             if std::mem::take(&mut heard.notified) {
                 Poll::Ready(Ok(()))
-            } else if heard.ended {
-                Poll::Ready(Err(Trouble::Unreadable("the connection has ended".to_owned())))
+            } else if heard.connection.is_none() {
+                Poll::Ready(Err(Trouble::Gone))
             } else {
                 Poll::Pending
             }
@@ -84,17 +87,25 @@ impl Direct {
 }
 
 impl Heard {
+    /// Takes what has come so far.
+    async fn now(&mut self) {
+        poll_fn(|context| {
+            self.listen(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Takes what has come and sends what is to be sent.
     fn listen(&mut self, context: &mut Context<'_>) {
-        while !self.ended
-            && let Poll::Ready(message) = self.connection.poll_message(context)
+        while let Some(connection) = &mut self.connection
+            && let Poll::Ready(message) = connection.poll_message(context)
         {
             match message {
                 Some(Ok(AsyncMessage::Notice(notice))) => self.unreplicated |= takes_back_commit(&notice),
                 Some(Ok(AsyncMessage::Notification(_))) => self.notified = true,
                 Some(Ok(_)) => {}
-                // Who waits for an answer hears of it from the driver.
-                Some(Err(_)) | None => self.ended = true,
+                Some(Err(_)) | None => self.connection = None,
             }
         }
     }

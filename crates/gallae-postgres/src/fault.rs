@@ -17,6 +17,8 @@ pub(crate) enum Trouble {
     Deadline(Duration),
     /// The server confirmed a commit that its standbys have not: an administrator cancelled the wait. It may be lost.
     Unreplicated,
+    /// The connection had ended before anything was sent.
+    Gone,
     /// No connection came free in time.
     Exhausted,
     /// What was read is not what was ever written.
@@ -47,7 +49,7 @@ impl Trouble {
                 // Closed, refused, or not understood.
                 None => true,
             },
-            Self::Deadline(_) | Self::Unreplicated => true,
+            Self::Deadline(_) | Self::Unreplicated | Self::Gone => true,
             Self::Exhausted | Self::Unreadable(_) => false,
         }
     }
@@ -63,7 +65,7 @@ impl Trouble {
                 None => true,
             },
             Self::Deadline(_) | Self::Unreplicated => true,
-            Self::Exhausted | Self::Unreadable(_) => false,
+            Self::Gone | Self::Exhausted | Self::Unreadable(_) => false,
         }
     }
 
@@ -107,6 +109,7 @@ impl fmt::Display for Trouble {
             },
             Self::Deadline(waited) => write!(f, "PostgreSQL did not answer within {waited:?}"),
             Self::Unreplicated => f.write_str("the wait for the standbys was cancelled after the commit"),
+            Self::Gone => f.write_str("the connection to PostgreSQL had ended"),
             Self::Exhausted => f.write_str("every connection is in use"),
             Self::Unreadable(what) => f.write_str(what),
         }

@@ -109,7 +109,7 @@ impl Session {
     ) -> Result<T, Trouble> {
         let limit = self.pool.shared.statement_timeout;
         let Some(connection) = &self.connection else {
-            return Err(Trouble::Unreadable("the connection had failed before".to_owned()));
+            return Err(Trouble::Gone);
         };
         let result = match timeout(limit, work(connection)).await {
             Ok(result) => result.map_err(Trouble::Driver),

@@ -2,7 +2,7 @@
 //! makes sure: it moves the counter only if every assumption holds and nobody else has written.
 
 use super::{
-    known::Known,
+    known::{self, Known},
     prepared::Prepared,
     writes::{ClaimChange, Writes},
 };
@@ -166,7 +166,7 @@ impl<'a> Group<'a> {
     }
 
     fn assume_head(&mut self, known: &mut Known, stream: &'a StreamId, version: u64, written: bool) {
-        known.heads.insert(stream.clone(), version);
+        known.heads.insert(stream.clone(), known::Head { version, flow: None });
         if version > 0 {
             self.assumed.reached.push((stream.as_str(), version));
         }
@@ -206,7 +206,7 @@ impl Head {
 
 /// Where a stream stands, or should; `None` if nothing is known and nothing expected.
 fn head(known: &mut Known, stream: &StreamId, expected: Expected) -> Option<Head> {
-    if let Some(version) = known.heads.get(stream) {
+    if let Some(version) = known.version(stream) {
         return Some(Head::Known(version));
     }
     match expected {
@@ -236,7 +236,7 @@ fn conflict(known: &mut Known, batch: &AppendBatch, heads: &[Head]) -> Option<Ap
     batch.guards.iter().enumerate().find_map(|(index, guard)| {
         let written = batch.streams.iter().zip(heads).find(|(append, _)| append.stream == guard.stream);
         let earlier = || batch.guards[..index].iter().find(|other| other.stream == guard.stream);
-        let actual = match (known.heads.get(&guard.stream), written) {
+        let actual = match (known.version(&guard.stream), written) {
             (Some(version), _) => version,
             (None, Some((_, head))) => head.version(),
             // Two guards of one stream that expect it in different places cannot both hold.

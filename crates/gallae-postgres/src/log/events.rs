@@ -30,9 +30,21 @@ pub(super) const OF_STREAM: &str =
 /// Of the log, after a position.
 pub(super) const OF_LOG: &str = select_events!("@.events WHERE position > $1 ORDER BY position LIMIT $2");
 
-/// Of one correlation, after a position.
-pub(super) const OF_CORRELATION: &str =
-    select_events!("@.events WHERE correlation = $1 AND position > $2 ORDER BY position LIMIT $3");
+/// Of one correlation, after a position: from where its flow begins in each stream, as far as it goes on there.
+pub(super) const OF_CORRELATION: &str = concat!(
+    "WITH RECURSIVE flow (position, stream, version) AS (
+        SELECT position, stream, version FROM @.events WHERE begins_flow = $1
+        UNION ALL
+        SELECT e.position, e.stream, e.version FROM flow JOIN @.events e
+            ON e.stream = flow.stream AND e.version = flow.version + 1
+        WHERE e.begins_flow IS NULL
+    ) ",
+    select_events!(
+        "@.events WHERE position = ANY (ARRAY (
+            SELECT position FROM flow WHERE position > $2 ORDER BY position LIMIT $3))
+         ORDER BY position"
+    )
+);
 
 /// Of the log, after one position and up to another; no more once the payloads before hold so many bytes.
 pub(super) const OF_LOG_UP_TO: &str = select_events!(

@@ -4,7 +4,7 @@ use super::cache::Cache;
 use gallae_core::{SagaId, StreamId};
 use std::{collections::HashSet, sync::Arc};
 
-/// Heads remembered: at about 150 bytes each, some 30 MB at most.
+/// Heads remembered: at about 180 bytes each, some 36 MB at most.
 const HEADS: usize = 100_000;
 
 /// Saga rows remembered.
@@ -12,6 +12,15 @@ const SAGAS: usize = 20_000;
 
 /// Where a saga row stands: version and epoch.
 pub(super) type SagaPlace = (u64, u64);
+
+/// Where a stream stands.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    /// Its last version.
+    pub(super) version: u64,
+    /// The correlation of its last event, as it is stored, if this process wrote it.
+    pub(super) flow: Option<Arc<[u8]>>,
+}
 
 /// The log as of the last transaction that this process has seen succeed, and of the one in progress. Holds as long as the
 /// counter's batch number is the one below: whoever else writes moves it on.
@@ -21,8 +30,7 @@ pub(super) struct Known {
     pub(super) position: u64,
     /// The number of the last transaction of appends.
     pub(super) batch: u64,
-    /// The last version of streams.
-    pub(super) heads: Cache<StreamId, u64>,
+    pub(super) heads: Cache<StreamId, Head>,
     pub(super) sagas: Cache<SagaId, SagaPlace>,
     /// Shared names of event types.
     types: HashSet<Arc<str>>,
@@ -40,6 +48,11 @@ impl Known {
         self.batch = batch;
         self.heads = Cache::new(HEADS);
         self.sagas = Cache::new(SAGAS);
+    }
+
+    /// The last version of a stream, if it is remembered.
+    pub(super) fn version(&mut self, stream: &StreamId) -> Option<u64> {
+        self.heads.get(stream).map(|head| head.version)
     }
 
     /// Lets go of what was not used lately.

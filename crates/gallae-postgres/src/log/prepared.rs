@@ -14,7 +14,7 @@ pub(super) struct Prepared {
     pub(super) batch: AppendBatch,
     pub(super) metadata: StoredMetadata,
     /// See [`correlation_key`].
-    pub(super) correlation: Vec<u8>,
+    pub(super) correlation: Arc<[u8]>,
     /// Bytes of payloads, response and metadata.
     pub(super) size: usize,
 }
@@ -24,7 +24,7 @@ impl Prepared {
         batch.validate()?;
         check_texts(&batch)?;
         let metadata = StoredMetadata::encode(Arc::clone(&batch.metadata));
-        let correlation = correlation_key(&batch.metadata.correlation_id);
+        let correlation = correlation_key(&batch.metadata.correlation_id).into();
         let size = batch.size() + metadata.bytes().len() * events(&batch);
         Ok(Self { batch, metadata, correlation, size })
     }

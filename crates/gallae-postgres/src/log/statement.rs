@@ -160,7 +160,7 @@ impl<'p> Builder<'p> {
             self.param(column!(rows(), row => row.event.schema_version.cast_signed()), Type::INT4_ARRAY),
             self.param(column!(rows(), row => row.prepared.batch.time.as_micros()), Type::INT8_ARRAY),
             self.param(column!(rows(), row => row.event.id.uuid()), Type::UUID_ARRAY),
-            self.param(column!(rows(), row => &row.prepared.correlation[..]), Type::BYTEA_ARRAY),
+            self.param(column!(rows(), row => row.begins_flow), Type::BYTEA_ARRAY),
             self.param(column!(rows(), row => &row.prepared.metadata.bytes()[..]), Type::BYTEA_ARRAY),
             self.param(column!(rows(), row => &row.event.payload[..]), Type::BYTEA_ARRAY),
         ];
@@ -168,12 +168,12 @@ impl<'p> Builder<'p> {
         self.part(
             "written",
             &format!(
-                "INSERT INTO @.events (position, stream, version, event_type, schema_version, time, id, correlation, metadata,
+                "INSERT INTO @.events (position, stream, version, event_type, schema_version, time, id, begins_flow, metadata,
                     payload)
-                 SELECT {start} + e.n, e.stream, e.version, e.event_type, e.schema_version, e.time, e.id, e.correlation,
+                 SELECT {start} + e.n, e.stream, e.version, e.event_type, e.schema_version, e.time, e.id, e.begins_flow,
                     e.metadata, e.payload
                  FROM moved, unnest({columns}) WITH ORDINALITY
-                    e (stream, version, event_type, schema_version, time, id, correlation, metadata, payload, n)"
+                    e (stream, version, event_type, schema_version, time, id, begins_flow, metadata, payload, n)"
             ),
         );
     }

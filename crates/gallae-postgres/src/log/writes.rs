@@ -1,6 +1,9 @@
 //! What a group of appends writes in the end: each row once, however often the group changes it.
 
-use super::{known::Known, prepared::Prepared};
+use super::{
+    known::{Head, Known},
+    prepared::Prepared,
+};
 use gallae_core::{Position, RecordedEvent, SagaId, Timestamp, Version};
 use gallae_ports::{
     AppendBatch, EffectRow, IdempotencyRecord, InboxEntry, NewEvent, SagaRow, SagaWrite, TimerRow, TimerWrite,
@@ -46,6 +49,8 @@ pub(super) struct EventRow<'a> {
     pub(super) stream: &'a str,
     pub(super) version: u64,
     pub(super) event: &'a NewEvent,
+    /// The correlation, unless the event before it in its stream is known to have the same.
+    pub(super) begins_flow: Option<&'a [u8]>,
 }
 
 impl<'a> Writes<'a> {
@@ -71,10 +76,18 @@ impl<'a> Writes<'a> {
         let streams = prepared.batch.streams.iter().zip(heads);
         let add = streams.map(|(append, head)| {
             let mut version = *head;
+            if append.events.is_empty() {
+                return Version::new(version);
+            }
+            let flow = &prepared.correlation;
+            let before = known.heads.get(&append.stream).filter(|before| before.version == version);
+            let goes_on = before.is_some_and(|before| before.flow.as_ref() == Some(flow));
+            let mut begins_flow = (!goes_on).then_some(&flow[..]);
             for event in &append.events {
                 version += 1;
                 known.position += 1;
-                self.events.push(EventRow { prepared, stream: append.stream.as_str(), version, event });
+                let (stream, begins_flow) = (append.stream.as_str(), begins_flow.take());
+                self.events.push(EventRow { prepared, stream, version, event, begins_flow });
                 self.recorded.push(Arc::new(RecordedEvent {
                     position: Position::new(known.position),
                     stream: append.stream.clone(),
@@ -87,7 +100,8 @@ impl<'a> Writes<'a> {
                     payload: event.payload.clone(),
                 }));
             }
-            known.heads.insert(append.stream.clone(), version);
+            let head = Head { version, flow: Some(Arc::clone(flow)) };
+            known.heads.insert(append.stream.clone(), head);
             Version::new(version)
         });
         add.collect()

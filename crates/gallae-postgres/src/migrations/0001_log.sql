@@ -21,13 +21,14 @@ CREATE TABLE @.events (
     schema_version integer NOT NULL,
     stream         text COLLATE "C" NOT NULL,
     event_type     text COLLATE "C" NOT NULL,
-    correlation    bytea NOT NULL,
+    -- The correlation id; absent only when the event before it in its stream belongs to the same flow.
+    begins_flow    bytea,
     metadata       bytea NOT NULL,
     payload        bytea NOT NULL,
     CONSTRAINT events_by_position PRIMARY KEY (position),
     CONSTRAINT events_by_stream UNIQUE (stream, version)
 );
-CREATE INDEX events_by_correlation ON @.events (correlation);
+CREATE INDEX events_by_flow ON @.events (begins_flow) WHERE begins_flow IS NOT NULL;
 
 CREATE TABLE @.idempotency (
     key            text COLLATE "C" NOT NULL,
