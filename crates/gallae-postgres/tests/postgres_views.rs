@@ -359,6 +359,29 @@ async fn a_switch_under_readers_and_writers_shows_the_old_rows_or_the_new() {
 }
 
 #[tokio::test]
+async fn a_replaced_generation_that_is_still_read_is_gone_at_once_and_dropped_later() {
+    let schema = TestSchema::new();
+    let views = schema.views().await;
+    let slot = views.open(&ORDERS, false).await.unwrap().slot;
+    apply(&views, &slot, batch(0, 1, rows("old"))).await.unwrap();
+    let reader = schema.reader_of("v1_1_orders").await;
+    let shadow = views.create_shadow(&ORDERS).await.unwrap();
+    apply(&views, &shadow, batch(0, 1, rows("new"))).await.unwrap();
+    views.switch(&shadow).await.unwrap();
+    assert_eq!(schema.tables().await, ["v1_1_orders", "v1_2_orders"]);
+
+    assert!(matches!(apply(&views, &slot, batch(1, 2, rows("late"))).await, Err(ApplyError::Gone)));
+    assert!(ViewStore::scan(&views, &slot, None, 1).await.is_err());
+    assert!(views.cursor(&slot).await.is_err());
+    assert_eq!(document(&views, "orders", "000").await.as_deref(), Some("new"));
+    drop(reader);
+    while schema.tables().await.len() > 1 {
+        views.open(&ORDERS, false).await.unwrap();
+    }
+    assert_eq!(schema.tables().await, ["v1_2_orders"]);
+}
+
+#[tokio::test]
 async fn a_shadow_has_its_indexes_before_it_is_live() {
     let schema = TestSchema::new();
     let views = schema.views().await;

@@ -40,6 +40,15 @@ impl TestSchema {
         }
     }
 
+    /// A transaction that reads a table until it is dropped.
+    pub(crate) async fn reader_of(&self, table: &str) -> Reader {
+        let (client, connection) = tokio_postgres::connect(&server(), NoTls).await.unwrap();
+        let mut driven = tokio::task::JoinSet::new();
+        driven.spawn(connection);
+        client.batch_execute(&format!("BEGIN; SELECT count(*) FROM {}.{table}", self.name)).await.unwrap();
+        Reader { _client: client, _driven: driven }
+    }
+
     /// The tables of generations in it.
     pub(crate) async fn tables(&self) -> Vec<String> {
         let statement = format!(
@@ -48,6 +57,13 @@ impl TestSchema {
         );
         self.rows(&statement).await.iter().map(|row| row.get(0)).collect()
     }
+}
+
+/// A connection whose transaction ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    _client: tokio_postgres::Client,
+    _driven: tokio::task::JoinSet<Result<(), tokio_postgres::Error>>,
 }
 
 impl Drop for TestSchema {
