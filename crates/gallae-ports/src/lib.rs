@@ -17,6 +17,7 @@ mod event_store;
 mod fault;
 mod leases;
 mod locks;
+mod partitions;
 mod projections;
 mod recent;
 mod saga_store;
@@ -41,11 +42,12 @@ pub use event_store::{
 pub use fault::StoreFault;
 pub use leases::{Lease, LeaseStore};
 pub use locks::{LockGrant, LockRefusal, LockService, LockState};
+pub use partitions::{PARTITIONS, Partitions};
 pub use projections::{ApplyError, Generation, ProjectionSpec, ProjectionStore, Slot, SlotState};
 pub use recent::RecentEvents;
 pub use saga_store::{
-    EffectRow, EffectState, SagaCount, SagaFilter, SagaRow, SagaStore, SagaWrite, TimerKind, TimerRow,
-    TimerWrite,
+    DueTimers, EarlyMessage, EarlyWrite, EffectRow, EffectState, LiveVersion, SagaCount, SagaFilter, SagaRow,
+    SagaStore, SagaWrite, TimerKind, TimerRow, TimerWrite,
 };
 pub use search::{Highlight, SearchBatch, SearchHit, SearchPage, SearchQuery, SearchRow, SearchStore};
 pub use snapshots::{Snapshot, SnapshotStore};

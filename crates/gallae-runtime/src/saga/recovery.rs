@@ -12,7 +12,9 @@
 use super::engine::{Core, LEASE};
 use crate::supervisor::error_chain;
 use gallae_core::{Actor, CorrelationId, Metadata, SagaId, Timestamp, saga::SagaStatus};
-use gallae_ports::{AppendBatch, Fence, SagaFilter, SagaRow, StoreFault, TimerRow, TimerWrite};
+use gallae_ports::{
+    AppendBatch, DueTimers, Fence, Partitions, SagaFilter, SagaRow, StoreFault, TimerRow, TimerWrite,
+};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -143,7 +145,9 @@ async fn wake_due(core: &Core) -> Result<Duration, StoreFault> {
     // Before the rows are read: a timer set while they are rings.
     core.alarm.sleeping_until(None);
     // Timers of instances being worked on stay due until their next transition: they may not hide the others.
-    let due = core.sagas.due_timers(now, TIMERS + core.queue.len()).await?;
+    let limit = TIMERS + core.queue.len();
+    let due = DueTimers { now, partitions: Partitions::ALL, per_definition: limit, limit };
+    let due = core.sagas.due_timers(&due).await?;
     let (mut late, mut new) = (Duration::ZERO, false);
     for timer in &due {
         late = late.max(now.since(timer.fire_at));
@@ -154,7 +158,7 @@ async fn wake_due(core: &Core) -> Result<Duration, StoreFault> {
     if !due.is_empty() {
         return Ok(if new { BREATH } else { BUSY });
     }
-    let next = core.sagas.next_timer().await?;
+    let next = core.sagas.next_timer(&Partitions::ALL).await?;
     let pause = next.map_or(core.settings.poll, |at| at.since(now).clamp(BREATH, core.settings.poll));
     core.alarm.sleeping_until(Some(now.after(pause)));
     Ok(pause)
