@@ -336,6 +336,7 @@ impl PlatformBuilder {
         let supervisor = Supervisor::new(Arc::clone(clock));
         let mut settings = SagaSettings::new(&**node);
         settings.lease = self.lease;
+        settings.roster = self.lease / 20;
         settings.max_active = self.concurrency.unwrap_or(settings.max_active);
         let triggers = SagaTriggers::new(registry, settings.max_queued);
         let types: AggregateTypes = self.aggregates.iter().map(|kind| (kind.name, *kind)).collect();
