@@ -4,7 +4,7 @@ use super::shop::{self, Kind, Order, Place, Stock};
 use crate::{
     dispatcher::{AggregateType, Dispatcher, Request},
     saga::{
-        CallOutcome, EffectCall, EffectHandler, Effects, QueryOutcome, Resolution, SagaDescription,
+        CallOutcome, EffectCall, EffectHandler, Effects, Limits, QueryOutcome, Resolution, SagaDescription,
         SagaEngine, SagaEngineParts, SagaRegistry, SagaSettings, SagaTriggers, SagaView,
     },
 };
@@ -337,6 +337,8 @@ pub(super) struct World {
     pub(super) entropy: Arc<SeededEntropy>,
     pub(super) log: MemoryLog,
     pub(super) outside: Arc<Participant>,
+    /// Of the nodes started from now on.
+    pub(super) limits: Mutex<BTreeMap<&'static str, Limits>>,
 }
 
 impl Drop for World {
@@ -367,12 +369,15 @@ impl World {
         let outside = Arc::<Participant>::default();
         *outside.clock.lock().unwrap() = Some(Arc::clone(&clock));
         *outside.log.lock().unwrap() = Some(log.clone());
-        Self { clock, entropy: Arc::new(SeededEntropy::new(1)), log, outside }
+        Self { clock, entropy: Arc::new(SeededEntropy::new(1)), log, outside, limits: Mutex::default() }
     }
 
     pub(super) fn effects(&self) -> Effects {
         let outside = || Arc::<Participant>::clone(&self.outside);
-        Effects::new().with("bank", outside()).with("mail", outside()).with("agency", outside())
+        let effects =
+            Effects::new().with("bank", outside()).with("mail", outside()).with("agency", outside());
+        let limits = self.limits.lock().unwrap();
+        limits.iter().fold(effects, |effects, (name, limits)| effects.limited(name, *limits))
     }
 
     /// Starts a process that owns the sagas as soon as it can.
