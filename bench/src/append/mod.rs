@@ -84,7 +84,7 @@ fn conditions() -> Vec<String> {
             load::WARM_UP
         ),
         "gallae-sqlite: through the EventStore port, with its checks for retries, its index over correlations and the publication \
-         to readers. WAL, synchronous=FULL, pages of 8 KiB, cache 16 MiB, no memory map."
+         to readers. WAL, synchronous=FULL, pages of 4 KiB, cache 16 MiB, no memory map."
             .into(),
         "fjall: keyspaces for events, (stream, version) and heads; one batch per commit with PersistMode::SyncData; its own \
          defaults otherwise."

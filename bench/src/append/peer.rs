@@ -2,10 +2,10 @@
 
 use super::load::{Append, Target};
 use crate::Failure;
-use gallae_core::StreamId;
+use gallae_core::{StoredMetadata, StreamId};
 use std::{
     collections::HashMap,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread::{self, JoinHandle},
 };
 use tokio::sync::oneshot;
@@ -90,13 +90,14 @@ impl Target for Peer {
 
 /// What ours stores beside position, stream and version, by the appender as ours does it.
 fn encode(append: &Append) -> Result<Vec<u8>, Failure> {
-    let metadata = serde_json::to_vec(&*append.metadata)?;
+    let metadata = StoredMetadata::encode(Arc::clone(&append.metadata));
+    let metadata = metadata.bytes();
     let mut bytes = Vec::with_capacity(40 + metadata.len() + append.payload.len());
     bytes.extend_from_slice(&1_u32.to_le_bytes());
     bytes.extend_from_slice(&1_732_147_200_000_000_i64.to_le_bytes());
     bytes.extend_from_slice(append.id.uuid().as_bytes());
     bytes.extend_from_slice(&u32::try_from(metadata.len())?.to_le_bytes());
-    bytes.extend_from_slice(&metadata);
+    bytes.extend_from_slice(metadata);
     bytes.extend_from_slice(&append.payload);
     Ok(bytes)
 }

@@ -1,6 +1,9 @@
 //! Events: what happened, typed for the domain and encoded for the log.
 
-use crate::{EventId, Id, Metadata, Position, StreamId, Timestamp, Upcaster, Version, aggregate::Aggregate};
+use crate::{
+    EventId, Id, InvalidMetadata, Metadata, Position, StreamId, Timestamp, Upcaster, Version,
+    aggregate::Aggregate, metadata,
+};
 use bytes::Bytes;
 use std::{
     fmt,
@@ -134,9 +137,9 @@ pub enum DecodeError {
         /// What the parser said.
         source: serde_json::Error,
     },
-    /// The metadata is not the JSON expected.
-    #[error("the metadata of an event does not fit its type")]
-    Metadata(#[source] serde_json::Error),
+    /// The stored metadata is damaged, or of a newer release.
+    #[error("the metadata of an event cannot be read")]
+    Metadata(#[source] InvalidMetadata),
 }
 
 /// An event as the log holds it: every field of the envelope, the payload still bytes.
@@ -176,12 +179,9 @@ impl StoredMetadata {
     }
 
     /// From metadata about to be stored.
-    ///
-    /// # Errors
-    /// When it cannot be written as JSON.
-    pub fn encode(metadata: Arc<Metadata>) -> Result<Self, serde_json::Error> {
-        let bytes = Bytes::from(serde_json::to_vec(&*metadata)?);
-        Ok(Self { bytes, parsed: OnceLock::from(metadata) })
+    pub fn encode(metadata: Arc<Metadata>) -> Self {
+        let bytes = Bytes::from(metadata::write(&metadata));
+        Self { bytes, parsed: OnceLock::from(metadata) }
     }
 
     /// The bytes as stored.
@@ -195,7 +195,7 @@ impl StoredMetadata {
     /// [`DecodeError::Metadata`] when the stored bytes are not metadata.
     pub fn get(&self) -> Result<&Arc<Metadata>, DecodeError> {
         if self.parsed.get().is_none() {
-            let metadata = serde_json::from_slice(&self.bytes).map_err(DecodeError::Metadata)?;
+            let metadata = metadata::read(&self.bytes).map_err(DecodeError::Metadata)?;
             // Two readers may parse at once; both get equal values and one is kept.
             let _ = self.parsed.set(Arc::new(metadata));
         }

@@ -31,7 +31,7 @@ pub use event::{
 };
 pub use gallae_macros::{Event, EventSet};
 pub use ids::{CommandId, CorrelationId, EventId, Id, InvalidId, SagaId, StreamId};
-pub use metadata::{Actor, InvalidTraceContext, Metadata, TraceContext};
+pub use metadata::{Actor, InvalidMetadata, InvalidTraceContext, Metadata, TraceContext};
 pub use place::{Position, Version};
 pub use projection::{
     CounterProjection, Field, FieldKind, FieldValue, Increment, Projection, SearchDocument, View, ViewKey,

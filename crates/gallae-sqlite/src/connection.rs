@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 /// What must be in force on a connection that writes: name, value asked for, value reported.
 const WRITER_SETTINGS: &[(&str, &str, &str)] = &[
     // Fixed when the file is made, so it comes first.
-    ("page_size", "8192", "8192"),
+    ("page_size", "4096", "4096"),
     ("journal_mode", "WAL", "wal"),
     // Every commit reaches the disk before it is acknowledged.
     ("synchronous", "FULL", "2"),
@@ -84,9 +84,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("small.db");
         let small = Connection::open(&path).unwrap();
-        small.execute_batch("PRAGMA page_size = 4096; CREATE TABLE t (x)").unwrap();
+        small.execute_batch("PRAGMA page_size = 8192; CREATE TABLE t (x)").unwrap();
         match open_writer(&path) {
-            Err(OpenError::Setting { name: "page_size", wanted: "8192", found }) => assert_eq!(found, "4096"),
+            Err(OpenError::Setting { name: "page_size", wanted: "4096", found }) => assert_eq!(found, "8192"),
             other => panic!("{other:?}"),
         }
     }

@@ -72,7 +72,6 @@ async fn a_damaged_tail_is_found_at_the_start_and_by_the_full_check() {
     let cases = [
         ("DELETE FROM events WHERE position = 3", "after position 2 comes 4"),
         ("UPDATE events SET version = 9 WHERE position = 5", "position 5 has version 9"),
-        ("UPDATE streams SET head = 7", "stream a-1 is said to end at version 7"),
         ("DELETE FROM event_types", "the type of the event at position 1 is not known"),
         ("DELETE FROM streams", "the stream of the event at position 1 is not known"),
     ];
@@ -92,6 +91,15 @@ async fn a_damaged_tail_is_found_at_the_start_and_by_the_full_check() {
 }
 
 #[tokio::test]
+async fn the_full_check_finds_an_event_that_its_flow_would_miss() {
+    let directory = tempfile::tempdir().unwrap();
+    with_five_events(directory.path()).await;
+    foreign(directory.path()).execute("UPDATE events SET begins_flow = 0 WHERE version = 1", []).unwrap();
+    let report = check_directory(directory.path(), CheckDepth::Full).unwrap();
+    assert_eq!(report.damage, ["the event at position 1 cannot be found by its flow"]);
+}
+
+#[tokio::test]
 async fn the_full_check_finds_an_index_that_differs_from_its_table() {
     let directory = tempfile::tempdir().unwrap();
     with_five_events(directory.path()).await;
@@ -99,12 +107,12 @@ async fn the_full_check_finds_an_index_that_differs_from_its_table() {
     connection
         .execute_batch(
             "PRAGMA writable_schema = ON;
-             UPDATE sqlite_schema SET sql = replace(sql, '(correlation)', '(time)') WHERE name = 'events_by_correlation';",
+             UPDATE sqlite_schema SET sql = replace(sql, '(correlation)', '(time)') WHERE name = 'events_by_flow';",
         )
         .unwrap();
     drop(connection);
     let report = check_directory(directory.path(), CheckDepth::Full).unwrap();
-    assert!(report.damage.iter().any(|found| found.contains("events_by_correlation")), "{:?}", report.damage);
+    assert!(report.damage.iter().any(|found| found.contains("events_by_flow")), "{:?}", report.damage);
 }
 
 #[tokio::test]

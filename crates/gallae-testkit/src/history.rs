@@ -131,7 +131,7 @@ pub(crate) fn place<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Arc
             event_type: entry.event_type.name.into(),
             schema_version: entry.event_type.version,
             time: entry.time,
-            metadata: metadata.unwrap_or_else(|error| panic!("metadata cannot be written: {error}")),
+            metadata,
             payload: entry.payload.clone().into(),
         }));
     }

@@ -78,7 +78,7 @@ pub(crate) fn recorded<E: Clone>(stream: &StreamId, version: u64, event: E) -> R
         event_type: "Test".into(),
         schema_version: 1,
         time: NOW.after(std::time::Duration::from_secs(version)),
-        metadata: StoredMetadata::encode(Arc::new(metadata())).unwrap(),
+        metadata: StoredMetadata::encode(Arc::new(metadata())),
         payload: Vec::new().into(),
     };
     Recorded { event, envelope: Arc::new(envelope) }

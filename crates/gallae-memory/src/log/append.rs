@@ -14,8 +14,7 @@ pub(super) struct EncodedBatch {
 impl EncodedBatch {
     pub(super) fn new(batch: AppendBatch) -> Result<Self, AppendError> {
         batch.validate()?;
-        let metadata = StoredMetadata::encode(Arc::clone(&batch.metadata))
-            .map_err(|_| AppendError::Invalid { reason: "its metadata cannot be written as JSON" })?;
+        let metadata = StoredMetadata::encode(Arc::clone(&batch.metadata));
         Ok(Self { batch, metadata })
     }
 }

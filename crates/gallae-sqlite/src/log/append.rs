@@ -22,8 +22,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(batch: AppendBatch) -> Result<Self, AppendError> {
         batch.validate()?;
-        let metadata = StoredMetadata::encode(Arc::clone(&batch.metadata))
-            .map_err(|_| AppendError::Invalid { reason: "its metadata cannot be written as JSON" })?;
+        let metadata = StoredMetadata::encode(Arc::clone(&batch.metadata));
         let correlation = CorrelationKey::from(&batch.metadata.correlation_id);
         let size = batch.size();
         Ok(Self { batch, metadata, correlation, size })
@@ -66,10 +65,11 @@ pub(super) struct Appender<'a> {
 
 impl<'a> Appender<'a> {
     pub(super) fn new(connection: &'a Connection, state: &'a mut State) -> rusqlite::Result<Self> {
-        let find_stream = connection.prepare_cached("SELECT id, head FROM streams WHERE name = ?1")?;
+        let find_stream = connection.prepare_cached(super::state::FIND_STREAM)?;
         let insert_event = connection.prepare_cached(
-            "INSERT INTO events (position, stream, version, event_type, time, id, correlation, metadata, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO events
+             (position, stream, version, event_type, time, id, correlation, begins_flow, metadata, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?;
         Ok(Self { connection, state, find_stream, insert_event })
     }
@@ -82,11 +82,6 @@ impl<'a> Appender<'a> {
         }
         self.check(batch)?;
         Ok(self.write(prepared)?)
-    }
-
-    /// Finishes what the batches left for the end of the transaction.
-    pub(super) fn finish(self) -> rusqlite::Result<()> {
-        self.state.store_heads(self.connection)
     }
 
     fn version(&mut self, stream: &StreamId) -> rusqlite::Result<Version> {
@@ -129,7 +124,8 @@ impl<'a> Appender<'a> {
             return Ok(Version::new(head.version));
         }
         let last = head.version + append.events.len() as u64;
-        let number = self.state.advance(&append.stream, head, last);
+        let mut begins_flow = !head.continues(correlation);
+        let number = self.state.advance(self.connection, &append.stream, head, last, correlation)?;
         for (event, version) in append.events.iter().zip(head.version + 1..) {
             let (event_type, type_number) =
                 self.state.event_type(self.connection, &event.event_type, event.schema_version)?;
@@ -142,6 +138,7 @@ impl<'a> Appender<'a> {
                 batch.time.as_micros(),
                 event.id.uuid().as_bytes(),
                 correlation,
+                std::mem::take(&mut begins_flow),
                 &metadata.bytes()[..],
                 &event.payload[..],
             ))?;

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Pages between checkpoints under load: 32 MB.
-const PAGES: usize = 4_000;
+const PAGES: usize = 8_000;
 
 /// Readers that overlap for ever would let the log grow for ever; at this size the writer waits for them, a little.
 const TOO_MANY_PAGES: usize = 16 * PAGES;

@@ -36,17 +36,29 @@ macro_rules! select_events {
 
 const OF_STREAM: &str = select_events!("WHERE stream = ?1 AND version > ?2 ORDER BY version LIMIT ?3");
 const OF_LOG: &str = select_events!("WHERE position > ?1 ORDER BY position LIMIT ?2");
-const OF_CORRELATION: &str =
-    select_events!("WHERE correlation = ?1 AND position > ?2 ORDER BY position LIMIT ?3");
+/// From where the flow begins in each stream, as far as it goes on there.
+const OF_CORRELATION: &str = concat!(
+    "WITH RECURSIVE flow (position, stream, version) AS (
+         SELECT position, stream, version FROM events WHERE correlation = ?1 AND begins_flow = 1
+         UNION ALL
+         SELECT e.position, e.stream, e.version FROM flow JOIN events e
+         ON e.stream = flow.stream AND e.version = flow.version + 1
+         WHERE e.begins_flow = 0
+     ) ",
+    select_events!(
+        "WHERE position IN (SELECT position FROM flow WHERE position > ?2) ORDER BY position LIMIT ?3"
+    )
+);
 
 impl Reader {
     pub(super) fn stream_head(&mut self, stream: &StreamId) -> rusqlite::Result<Version> {
         let head = self
             .connection
-            .prepare_cached("SELECT head FROM streams WHERE name = ?1")?
-            .query_row([stream.as_str()], |row| sql::unsigned(row, 0))
-            .optional()?;
-        Ok(head.map_or(Version::NONE, Version::new))
+            .prepare_cached(
+                "SELECT max(version) FROM events WHERE stream = (SELECT id FROM streams WHERE name = ?1)",
+            )?
+            .query_row([stream.as_str()], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(head.map_or(Version::NONE, |head| Version::new(head.cast_unsigned())))
     }
 
     pub(super) fn stream_page(
@@ -93,7 +105,8 @@ impl Reader {
         limit: usize,
     ) -> rusqlite::Result<Vec<StreamInfo>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT name, head FROM streams WHERE name >= ?1 AND name > ?2 ORDER BY name LIMIT ?3",
+            "SELECT name, (SELECT max(version) FROM events WHERE stream = streams.id)
+             FROM streams WHERE name >= ?1 AND name > ?2 ORDER BY name LIMIT ?3",
         )?;
         let mut rows = statement.query((prefix, after.map_or("", StreamId::as_str), sql::limit(limit)))?;
         let mut streams = Vec::new();

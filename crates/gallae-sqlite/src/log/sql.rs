@@ -83,6 +83,15 @@ impl From<&CorrelationId> for CorrelationKey {
     }
 }
 
+impl CorrelationKey {
+    pub(super) fn uuid(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::Uuid(bytes) => Some(*bytes),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 impl ToSql for CorrelationKey {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {

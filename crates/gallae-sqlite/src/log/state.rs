@@ -1,12 +1,20 @@
 //! What the writer knows without asking the disk: heads, and the numbers that names are stored under.
 
-use super::{cache::Cache, sql};
+use super::{
+    cache::Cache,
+    sql::{self, CorrelationKey},
+};
 use gallae_core::{Position, RecordedEvent, StreamId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use std::{collections::HashMap, sync::Arc};
 
 /// Heads remembered: at about 150 bytes each, some 10 MB at most.
 const HEADS: usize = 32_768;
+
+/// The number and the last version of a stream.
+pub(super) const FIND_STREAM: &str =
+    "SELECT id, coalesce((SELECT max(version) FROM events WHERE stream = streams.id), 0)
+     FROM streams WHERE name = ?1";
 
 /// The writer's view of the log, as of its uncommitted transaction. After a transaction that failed it is read afresh.
 #[derive(Debug)]
@@ -19,8 +27,6 @@ pub(super) struct State {
     next_type: i64,
     types: HashMap<Arc<str>, Vec<StoredType>>,
     heads: Cache<StreamId, Head>,
-    /// Streams written by the transaction in progress, whose row is still to be.
-    moved: Vec<StreamId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +42,16 @@ pub(super) struct Head {
     pub(super) number: Option<i64>,
     /// Its last version, written or about to be.
     pub(super) version: u64,
-    /// The version in its row; `None` if it has no row yet.
-    stored: Option<u64>,
+    /// The flow of its last event, when that is known and has the form of a UUID.
+    flow: Option<[u8; 16]>,
+}
+
+impl Head {
+    /// Whether the next event of this flow surely follows one of the same flow. A wrong "no" costs an index entry, a wrong
+    /// "yes" would lose the event from its flow.
+    pub(super) fn continues(&self, flow: &CorrelationKey) -> bool {
+        self.flow.is_some() && self.flow == flow.uuid()
+    }
 }
 
 impl State {
@@ -58,7 +72,6 @@ impl State {
             next_type: last("SELECT coalesce(max(id), 0) + 1 FROM event_types")?,
             types,
             heads: Cache::new(HEADS),
-            moved: Vec::new(),
         })
     }
 
@@ -79,42 +92,35 @@ impl State {
             .query_row([stream.as_str()], |row| Ok((row.get::<_, i64>(0)?, sql::unsigned(row, 1)?)))
             .optional()?;
         let head = match found {
-            Some((number, version)) => Head { number: Some(number), version, stored: Some(version) },
-            None => Head { number: None, version: 0, stored: None },
+            Some((number, version)) => Head { number: Some(number), version, flow: None },
+            None => Head { number: None, version: 0, flow: None },
         };
         self.heads.insert(stream.clone(), head);
         Ok(head)
     }
 
-    /// Moves a stream on to `version`; returns its number. Its row follows in [`State::store_heads`].
-    pub(super) fn advance(&mut self, stream: &StreamId, head: Head, version: u64) -> i64 {
-        if head.stored == Some(head.version) || head.number.is_none() {
-            self.moved.push(stream.clone());
-        }
-        let number = head.number.unwrap_or_else(|| {
-            let number = self.next_stream;
-            self.next_stream += 1;
-            number
-        });
-        self.heads.insert(stream.clone(), Head { number: Some(number), version, ..head });
-        number
-    }
-
-    /// Writes the row of every stream that moved, once however often it did.
-    pub(super) fn store_heads(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut insert =
-            connection.prepare_cached("INSERT INTO streams (id, name, head) VALUES (?1, ?2, ?3)")?;
-        let mut update = connection.prepare_cached("UPDATE streams SET head = ?2 WHERE id = ?1")?;
-        for stream in self.moved.drain(..) {
-            let Some(head) = self.heads.get(&stream) else { continue };
-            let version = sql::integer(head.version);
-            match head.stored {
-                None => insert.execute((head.number, stream.as_str(), version))?,
-                Some(_) => update.execute((head.number, version))?,
-            };
-            self.heads.insert(stream, Head { stored: Some(head.version), ..head });
-        }
-        Ok(())
+    /// Moves a stream on to `version`, with events of `flow`; returns its number, stored when it is new.
+    pub(super) fn advance(
+        &mut self,
+        connection: &Connection,
+        stream: &StreamId,
+        head: Head,
+        version: u64,
+        flow: &CorrelationKey,
+    ) -> rusqlite::Result<i64> {
+        let number = match head.number {
+            Some(number) => number,
+            None => {
+                let number = self.next_stream;
+                connection
+                    .prepare_cached("INSERT INTO streams (id, name) VALUES (?1, ?2)")?
+                    .execute((number, stream.as_str()))?;
+                self.next_stream += 1;
+                number
+            }
+        };
+        self.heads.insert(stream.clone(), Head { number: Some(number), version, flow: flow.uuid() });
+        Ok(number)
     }
 
     /// The shared name and the number of an event type, stored when first seen.

@@ -8,10 +8,10 @@ CREATE TABLE store (
     probed_at  INTEGER NOT NULL
 ) STRICT;
 
+-- Where a stream stands is said by its last event alone.
 CREATE TABLE streams (
     id   INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    head INTEGER NOT NULL
+    name TEXT NOT NULL UNIQUE
 ) STRICT;
 
 CREATE TABLE event_types (
@@ -29,11 +29,13 @@ CREATE TABLE events (
     time        INTEGER NOT NULL,
     id          BLOB NOT NULL,
     correlation ANY NOT NULL,
+    -- 0 only when the event before it in its stream belongs to the same flow.
+    begins_flow INTEGER NOT NULL,
     metadata    BLOB NOT NULL,
     payload     BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX events_by_stream ON events (stream, version);
-CREATE INDEX events_by_correlation ON events (correlation);
+CREATE INDEX events_by_flow ON events (correlation) WHERE begins_flow = 1;
 
 CREATE TABLE idempotency (
     number         INTEGER PRIMARY KEY,

@@ -1,5 +1,10 @@
 //! What travels beside every event: who, why, where, and under which trace.
 
+mod format;
+
+pub use format::InvalidMetadata;
+pub(crate) use format::{read, write};
+
 use crate::{CommandId, CorrelationId, InvalidId};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
