@@ -106,7 +106,7 @@ pub enum Resolution {
 #[derive(Clone, Default)]
 pub struct Effects {
     handlers: BTreeMap<&'static str, Arc<dyn EffectHandler>>,
-    limits: BTreeMap<&'static str, Limits>,
+    limits: BTreeMap<String, Limits>,
 }
 
 impl Effects {
@@ -124,14 +124,19 @@ impl Effects {
 
     /// Sets the limits of calls to a dependency; [`Limits::default`] otherwise.
     #[must_use]
-    pub fn limited(mut self, dependency: &'static str, limits: Limits) -> Self {
-        self.limits.insert(dependency, limits);
+    pub fn limited(mut self, dependency: impl Into<String>, limits: Limits) -> Self {
+        self.limits.insert(dependency.into(), limits);
         self
+    }
+
+    /// Names that limits were set for and that no handler has.
+    pub(crate) fn unknown_limits(&self) -> Vec<&str> {
+        self.limits.keys().map(String::as_str).filter(|name| self.handler(name).is_none()).collect()
     }
 
     /// Each dependency, unused yet.
     pub(super) fn dependencies(&self) -> Dependencies {
-        let limits = |name| self.limits.get(name).copied().unwrap_or_default();
+        let limits = |name: &str| self.limits.get(name).copied().unwrap_or_default();
         Dependencies::new(self.handlers.keys().map(|name| (*name, limits(name))))
     }
 

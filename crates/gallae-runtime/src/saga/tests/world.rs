@@ -377,7 +377,7 @@ impl World {
         let effects =
             Effects::new().with("bank", outside()).with("mail", outside()).with("agency", outside());
         let limits = self.limits.lock().unwrap();
-        limits.iter().fold(effects, |effects, (name, limits)| effects.limited(name, *limits))
+        limits.iter().fold(effects, |effects, (name, limits)| effects.limited(*name, *limits))
     }
 
     /// Starts a process that owns the sagas as soon as it can.
