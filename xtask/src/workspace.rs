@@ -27,6 +27,8 @@ pub(crate) struct Member {
     /// Names of its binaries, then of its cargo examples.
     pub(crate) binaries: Vec<String>,
     pub(crate) examples: Vec<String>,
+    /// Names of the programs that cargo makes of the files below tests/.
+    pub(crate) tests: Vec<String>,
 }
 
 /// A line of a manifest.
@@ -115,6 +117,7 @@ impl Member {
                 .collect(),
             binaries: targets("bin"),
             examples: targets("example"),
+            tests: targets("test"),
         }
     }
 }
@@ -138,7 +141,8 @@ mod tests {
             "workspace_members": ["a 1"],
             "packages": [
                 {"id": "a 1", "name": "a", "manifest_path": "/r/crates/a/Cargo.toml",
-                 "targets": [{"kind": ["lib"], "name": "a"}, {"kind": ["bin"], "name": "tool"}],
+                 "targets": [{"kind": ["lib"], "name": "a"}, {"kind": ["bin"], "name": "tool"},
+                             {"kind": ["test"], "name": "works"}],
                  "dependencies": [{"name": "b", "kind": null}, {"name": "c", "kind": "dev"}]},
                 {"id": "b 2", "name": "b", "manifest_path": "/x/b/Cargo.toml", "targets": [], "dependencies": []},
                 {"id": "c 3", "name": "c", "manifest_path": "/x/c/Cargo.toml", "targets": [], "dependencies": []},
@@ -156,7 +160,10 @@ mod tests {
         let workspace = Workspace::from_metadata("/r".into(), &sample());
         let [member] = workspace.members.as_slice() else { panic!("{:?}", workspace.members) };
         assert_eq!((member.name.as_str(), member.folder.as_str()), ("a", "crates/a"));
-        assert_eq!(member.binaries, ["tool"]);
+        assert_eq!(
+            (member.binaries.as_slice(), member.tests.as_slice()),
+            (&["tool".into()][..], &["works".into()][..])
+        );
         let dev: Vec<_> = member.dependencies.iter().map(|one| (one.name.as_str(), one.dev)).collect();
         assert_eq!(dev, [("b", false), ("c", true)]);
     }

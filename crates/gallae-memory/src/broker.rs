@@ -63,6 +63,10 @@ impl Broker for MemoryBroker {
         until_error(merged.boxed())
     }
 
+    fn is_heard(&self) -> bool {
+        self.topics().values().any(|topic| topic.receiver_count() > 0)
+    }
+
     fn topics(&self) -> BoxFuture<'_, Result<Vec<String>, BrokerError>> {
         std::future::ready(Ok(self.topics().keys().cloned().collect())).boxed()
     }

@@ -9,15 +9,12 @@ use gallae_core::{Position, ViewKey};
 use gallae_ports::{
     ApplyError, BoxFuture, Paging, SearchBatch, SearchHit, SearchPage, SearchQuery, SearchRow, SearchStore,
     Slot, StoreFault, StoredView,
-    text::{Term, highlights, index_terms, query_terms},
+    text::{NEXT_FIELD, Term, highlights, index_terms, query_terms},
 };
 use std::{collections::BTreeMap, ops::Bound};
 
 /// A [`SearchStore`] in memory.
 pub type MemorySearch = MemoryProjections<SearchRows>;
-
-/// How much less a match counts in the next field.
-const NEXT_FIELD: f64 = 0.25;
 
 /// The documents of one generation.
 #[derive(Debug, Default)]

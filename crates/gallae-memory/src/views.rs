@@ -7,8 +7,8 @@ use crate::{
 };
 use gallae_core::{FieldValue, Position, ViewKey};
 use gallae_ports::{
-    ApplyError, BoxFuture, Paging, Slot, StoreFault, StoredView, ViewBatch, ViewPage, ViewQuery, ViewRow,
-    ViewStore,
+    ApplyError, BoxFuture, PageCursor, Paging, Slot, StoreFault, StoredView, ViewBatch, ViewPage, ViewQuery,
+    ViewRow, ViewStore,
 };
 use std::{cmp::Ordering, collections::BTreeMap, ops::Bound};
 
@@ -105,16 +105,16 @@ fn page(rows: &Rows<ViewRows>, query: &ViewQuery) -> Result<ViewPage, StoreFault
     let (skip, limit) = match &query.paging {
         Paging::Page { offset, limit } => (usize::try_from(*offset).unwrap_or(usize::MAX), *limit),
         Paging::After { cursor, limit } => {
-            let (value, key): (FieldValue, ViewKey) = serde_json::from_str(cursor)
+            let ended = PageCursor::decode(cursor, query.order)
                 .map_err(|error| StoreFault::new("reading the place where a page ended").because(error))?;
-            let seen = found.partition_point(|(at, _)| compare((&at.0, &at.1), (&value, &key)).is_le());
+            let (value, key) = (&ended.value, &ViewKey::from(&ended.key));
+            let seen = found.partition_point(|(at, _)| compare((&at.0, &at.1), (value, key)).is_le());
             (seen, *limit)
         }
     };
     let shown = found.into_iter().skip(skip).take(limit);
     let (places, rows): (Vec<_>, Vec<_>) = shown.map(|(place, row)| (place, stored(row))).unzip();
     let last = places.last().filter(|_| places.len() == limit);
-    let next = last.map(serde_json::to_string).transpose();
-    let next = next.map_err(|error| StoreFault::new("writing where a page ends").because(error))?;
+    let next = last.map(|(value, key)| PageCursor::new(query.order, value.clone(), key.as_str()).encode());
     Ok(ViewPage { rows, total, next })
 }

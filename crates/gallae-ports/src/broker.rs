@@ -18,6 +18,12 @@ pub trait Broker: Send + Sync + 'static {
     /// after it has caught up from the log.
     fn subscribe(&self, topics: &[&str]) -> MessageStream;
 
+    /// Whether a message published now could ever reach anybody. `false` only for a broker that keeps nothing, while nobody
+    /// subscribes: what it is not given costs nothing.
+    fn is_heard(&self) -> bool {
+        true
+    }
+
     /// The topics that exist.
     fn topics(&self) -> BoxFuture<'_, Result<Vec<String>, BrokerError>>;
 }

@@ -2,7 +2,7 @@
 
 use crate::{ApplyError, BoxFuture, ProjectionStore, Slot, StoreFault};
 use gallae_core::{Increment, Position, Timestamp};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The width of a bucket: every civil day of every time zone in use is a whole number of these.
 pub const COUNTER_BUCKET: Duration = Duration::from_secs(15 * 60);
@@ -50,6 +50,20 @@ pub struct CounterBatch {
     pub epoch: u64,
     /// What to add; a counter and bucket may occur several times.
     pub increments: Vec<Increment>,
+}
+
+impl CounterBatch {
+    /// What the increments of each counter and bucket come to, by counter, then the bucket's start in microseconds. Sums wrap
+    /// at the ends of 64 bits, so that they do not depend on the order.
+    pub fn sums(&self) -> BTreeMap<(&str, i64), i64> {
+        let mut sums = BTreeMap::new();
+        for Increment { counter, at, by } in &self.increments {
+            let sum: &mut i64 =
+                sums.entry((counter.as_str(), CounterBucket::start_of(*at).as_micros())).or_default();
+            *sum = sum.wrapping_add(*by);
+        }
+        sums
+    }
 }
 
 /// Which buckets: those that start in `from..until`, of counters whose name starts with `prefix`.

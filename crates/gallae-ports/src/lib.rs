@@ -17,11 +17,14 @@ mod event_store;
 mod fault;
 mod leases;
 mod locks;
+mod page_cursor;
 mod partitions;
+mod pools;
 mod projections;
 mod recent;
 mod saga_store;
 mod search;
+mod shape;
 mod snapshots;
 pub mod text;
 mod views;
@@ -42,7 +45,9 @@ pub use event_store::{
 pub use fault::StoreFault;
 pub use leases::{Lease, LeaseStore};
 pub use locks::{LockGrant, LockRefusal, LockService, LockState};
+pub use page_cursor::PageCursor;
 pub use partitions::{PARTITIONS, Partitions};
+pub use pools::{Pool, PoolRole, Pools};
 pub use projections::{ApplyError, Generation, ProjectionSpec, ProjectionStore, Slot, SlotState};
 pub use recent::RecentEvents;
 pub use saga_store::{
@@ -50,6 +55,7 @@ pub use saga_store::{
     SagaStore, SagaWrite, TimerKind, TimerRow, TimerWrite,
 };
 pub use search::{Highlight, SearchBatch, SearchHit, SearchPage, SearchQuery, SearchRow, SearchStore};
+pub use shape::{Kind, Mismatch, Shape};
 pub use snapshots::{Snapshot, SnapshotStore};
 pub use views::{
     Comparison, Condition, Order, Paging, StoredView, ViewBatch, ViewPage, ViewQuery, ViewRow, ViewStore,

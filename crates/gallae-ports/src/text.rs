@@ -13,6 +13,9 @@ use crate::Highlight;
 use std::ops::Range;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+/// What a match counts, compared with one in the field before, which is more important.
+pub const NEXT_FIELD: f64 = 0.25;
+
 /// The characters of a query that are looked at.
 const QUERY_CHARS: usize = 200;
 /// The longest piece of a text that a highlight shows, in characters.
@@ -24,6 +27,14 @@ const PIECE_LEAD: usize = 40;
 pub fn index_terms(text: &str) -> Vec<String> {
     let folded = fold(text);
     runs(&folded).flat_map(|run| run.tokens()).collect()
+}
+
+/// The runs of a text, folded, each behind a space: what a [`needle`](Term::needle) is looked for in.
+pub fn folded_runs(text: &str) -> String {
+    let folded = fold(text);
+    runs(&folded)
+        .flat_map(|run| std::iter::once(' ').chain(run.chars.iter().map(|folded| folded.char)))
+        .collect()
 }
 
 /// What a query asks for, without repetitions. All terms must match; a query without terms matches every document.
@@ -58,6 +69,12 @@ impl Term {
         }
         let chars: Vec<char> = self.text.chars().collect();
         chars.windows(2).map(String::from_iter).collect()
+    }
+
+    /// The piece of [`folded_runs`] that is there as often as the term occurs, where occurrences do not overlap.
+    pub fn needle(&self) -> String {
+        let dense = self.text.chars().next().is_some_and(is_dense);
+        if dense { self.text.clone() } else { format!(" {}", self.text) }
     }
 
     /// How often the term occurs among the tokens of a text, given as [`index_terms`] made them.
@@ -201,6 +218,9 @@ mod tests {
         let by_highlight =
             terms.iter().all(|term| highlights("text", text, std::slice::from_ref(term)).is_some());
         assert_eq!(by_index, by_highlight, "index and highlight disagree on {query:?} in {text:?}");
+        let folded = folded_runs(text);
+        let by_needle = terms.iter().all(|term| folded.contains(&term.needle()));
+        assert_eq!(by_index, by_needle, "index and needle disagree on {query:?} in {text:?}");
         by_index
     }
 

@@ -10,6 +10,7 @@
 pub mod dispatcher;
 mod environment;
 mod lease;
+mod pace;
 mod platform;
 pub mod projector;
 pub mod relay;

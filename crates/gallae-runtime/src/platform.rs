@@ -47,10 +47,12 @@ impl Roles {
 pub struct PlatformBuilder {
     stores: Stores,
     node: Arc<str>,
+    owner: Option<Arc<str>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     roles: Roles,
     lease: Duration,
+    pace: Duration,
     concurrency: Option<usize>,
     aggregates: Vec<AggregateType>,
     projections: Vec<projector::Registration>,
@@ -90,6 +92,11 @@ pub struct Platform {
 impl Platform {
     /// Starts from a log. The clock and the ids are the machine's unless replaced.
     pub fn builder<L: Log>(log: Arc<L>) -> PlatformBuilder {
+        Self::on(log)
+    }
+
+    /// As [`Platform::builder`], from a log whose kind is only known at run time.
+    pub fn on(log: Arc<dyn Log>) -> PlatformBuilder {
         let stores = Stores {
             events: log.clone(),
             sagas: log.clone(),
@@ -101,10 +108,12 @@ impl Platform {
         PlatformBuilder {
             stores,
             node: "node-1".into(),
+            owner: None,
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
             roles: Roles::ALL,
             lease: Duration::from_secs(10),
+            pace: Duration::ZERO,
             concurrency: None,
             aggregates: vec![AggregateType::of::<SagaState>()],
             projections: Vec::new(),
@@ -262,10 +271,26 @@ impl PlatformBuilder {
         self
     }
 
+    /// The name under which this process takes leases: the node's unless said. Where nothing excludes a second process of the same
+    /// node's name, it must be unique to the process.
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<Arc<str>>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
     /// How long leases last without being renewed. Shorter takes over faster and asks the store more often.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
+        self
+    }
+
+    /// The least time between two batches of a projection or of the relay. Under load a few milliseconds save most of the
+    /// writes of views that change again at once; an event that comes alone never waits.
+    #[must_use]
+    pub fn pace(mut self, pace: Duration) -> Self {
+        self.pace = pace;
         self
     }
 
@@ -341,7 +366,8 @@ impl PlatformBuilder {
         let Stores { events, sagas, snapshots, leases, dead_letters, cursors } = &self.stores;
         let (clock, entropy, node) = (&self.clock, &self.entropy, &self.node);
         let supervisor = Supervisor::new(Arc::clone(clock));
-        let mut settings = SagaSettings::new(&**node);
+        let owner = self.owner.as_ref().unwrap_or(node);
+        let mut settings = SagaSettings::new(&**owner);
         settings.lease = self.lease;
         settings.roster = self.lease / 20;
         settings.max_active = self.concurrency.unwrap_or(settings.max_active);
@@ -372,8 +398,9 @@ impl PlatformBuilder {
             dead_letters: Arc::clone(dead_letters),
             leases: Arc::clone(leases),
             clock: Arc::clone(clock),
-            node: Arc::clone(node),
+            node: Arc::clone(owner),
             lease: self.lease,
+            pace: self.pace,
         };
         let projections = projector::start(self.projections, &ports, &supervisor, self.roles.projector)
             .map_err(|duplicate| BuildErrors(vec![BuildError::Projection(duplicate)]))?;
@@ -388,8 +415,9 @@ impl PlatformBuilder {
                 cursors: Arc::clone(cursors),
                 leases: Arc::clone(leases),
                 clock: Arc::clone(clock),
-                node: Arc::clone(node),
+                node: Arc::clone(owner),
                 lease: self.lease,
+                pace: self.pace,
             };
             Relay::start(mapping, ports, &supervisor)
         });

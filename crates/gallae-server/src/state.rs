@@ -6,10 +6,9 @@ use crate::{
     health::Pulse,
     serve::Readiness,
 };
-use gallae_ports::{Broker, LockService};
+use gallae_ports::{Broker, LockService, Pools};
 use gallae_runtime::Platform;
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::Value;
 use std::{fmt, ops::Deref, sync::Arc};
 
 /// What the platform's routes work with. An application keeps it in its own state and gives it out by `FromRef`.
@@ -42,8 +41,8 @@ pub struct PlatformParts {
     pub metrics: Option<PrometheusHandle>,
     /// What must always hold in the application.
     pub invariants: Option<Arc<dyn Invariants>>,
-    /// Figures of the store's connections, as a JSON object.
-    pub pool: Arc<dyn Fn() -> Value + Send + Sync>,
+    /// Whose connections are shown.
+    pub pools: Vec<Arc<dyn Pools>>,
 }
 
 impl PlatformState {

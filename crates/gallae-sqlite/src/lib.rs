@@ -9,6 +9,7 @@
 
 mod connection;
 mod error;
+mod load;
 mod lock;
 pub mod log;
 mod migrations;

@@ -2,6 +2,7 @@
 
 mod cases;
 mod fuzz_http;
+pub(crate) mod on_servers;
 mod tiers;
 
 use crate::{
@@ -18,13 +19,13 @@ use tiers::{TIERS, Tier};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Install what a tier misses, where it can be installed below target/
+    /// Install what a tier misses: tools below target/tools, servers with apt-get as root (it says how)
     #[arg(long)]
     yes: bool,
     /// Only this tier; may be repeated. A tier asked for by name fails when it cannot run
     #[arg(long = "tier", value_name = "NAME", value_parser = tiers::names())]
     tiers: Vec<String>,
-    /// Arguments for `cargo test --workspace`: part of a test's name, or -- --nocapture
+    /// Arguments for each `cargo test`: part of a test's name, or -- --nocapture
     #[arg(last = true)]
     passed: Vec<String>,
 }
@@ -43,7 +44,7 @@ pub(crate) enum Depth {
 struct Context {
     workspace: Workspace,
     depth: Depth,
-    /// May download tools into target/.
+    /// May download tools into target/, and install servers.
     installs: bool,
     /// A tier that cannot run is a failure, not a skip.
     strict: bool,
@@ -67,7 +68,7 @@ enum Verdict {
 }
 
 pub(crate) fn test(arguments: &Arguments, depth: Depth) -> Result<(), Failure> {
-    let ci = std::env::var("CI").is_ok_and(|value| value == "true" || value == "1");
+    let ci = crate::is_ci();
     let context = Context {
         workspace: Workspace::load()?,
         depth,

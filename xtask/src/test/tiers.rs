@@ -3,7 +3,7 @@
 use super::{
     Context,
     cases::{self, Cases},
-    fuzz_http,
+    fuzz_http, on_servers,
 };
 use crate::{
     process::{self, Failure},
@@ -63,10 +63,31 @@ pub(super) const TIERS: &[Tier] = &[
     },
     Tier {
         name: "tests",
-        about: "unit, conformance, integration and documentation tests",
+        about: "unit, conformance, integration and documentation tests that need no server",
         missing: nothing,
         install: no_install,
         run: tests,
+    },
+    Tier {
+        name: "postgres",
+        about: "tests on a real PostgreSQL: the files tests/postgres_*.rs",
+        missing: |context| on_servers::missing(context, "postgres"),
+        install: |_| on_servers::install("postgres"),
+        run: |context| on_servers::run(context, "postgres"),
+    },
+    Tier {
+        name: "pgbouncer",
+        about: "tests through a real PgBouncer: the files tests/pgbouncer_*.rs",
+        missing: |context| on_servers::missing(context, "pgbouncer"),
+        install: |_| on_servers::install("pgbouncer"),
+        run: |context| on_servers::run(context, "pgbouncer"),
+    },
+    Tier {
+        name: "nginx",
+        about: "tests behind a real nginx: the files tests/nginx_*.rs",
+        missing: |context| on_servers::missing(context, "nginx"),
+        install: |_| on_servers::install("nginx"),
+        run: |context| on_servers::run(context, "nginx"),
     },
     Tier {
         name: "examples",
@@ -122,14 +143,26 @@ fn docs(context: &Context) -> Result<(), Failure> {
     process::run(context.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
+/// Everything but the programs that a tier with a server runs. Documentation tests are a run of their own: cargo mixes them
+/// with no choice of programs.
 fn tests(context: &Context) -> Report {
-    let mut command = context.cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).args(&context.passed).stdin(Stdio::null());
-    let (cases, mut outcome) = cases::run_counting(&mut command);
-    if outcome.is_ok() && cases == Cases::default() {
-        outcome = Err(Failure::new("no test ran: the filter matches none"));
+    let mut programs = context.cargo();
+    programs.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    for name in on_servers::programs_without(&context.workspace) {
+        programs.args(["--test", name]);
     }
-    Report { cases, outcome }
+    let mut documentation = context.cargo();
+    documentation.args(["test", "--workspace", "--no-fail-fast", "--doc"]);
+    let mut report = Report::check(Ok(()));
+    for mut command in [programs, documentation] {
+        let (cases, outcome) = cases::run_counting(command.args(&context.passed).stdin(Stdio::null()));
+        report.cases = [report.cases, cases].into_iter().sum();
+        report.outcome = report.outcome.and(outcome);
+    }
+    if report.outcome.is_ok() && report.cases == Cases::default() {
+        report.outcome = Err(Failure::new("no test ran: the filter matches none"));
+    }
+    report
 }
 
 fn examples(context: &Context) -> Report {
@@ -169,7 +202,7 @@ fn example_programs(context: &Context, folder: &Path) -> Vec<PathBuf> {
 
 impl Report {
     /// A judgement that has no test cases.
-    fn check(outcome: Result<(), Failure>) -> Self {
+    pub(super) fn check(outcome: Result<(), Failure>) -> Self {
         Self { cases: Cases::default(), outcome }
     }
 

@@ -45,8 +45,12 @@ const APP: &[&str] = &[
 /// Stands for the crates of the same application.
 const NEIGHBOURS: &str = "its own application's crates";
 
+/// Starts real servers: for tests, for developers' programs and for whoever measures. Nothing that ships knows it.
+const SERVERS: &str = "gallae-lab-servers";
+
 /// What tests may know besides; the runtime for its clock and ids.
-const FOR_TESTS: &[&str] = &["gallae-testkit", "gallae-conformance", "gallae-memory", "gallae-runtime"];
+const FOR_TESTS: &[&str] =
+    &["gallae-testkit", "gallae-conformance", "gallae-memory", "gallae-runtime", SERVERS];
 
 /// Talk to an engine.
 const DRIVERS: &[&str] = &[
@@ -55,6 +59,7 @@ const DRIVERS: &[&str] = &[
     "sqlx",
     "postgres",
     "tokio-postgres",
+    "tokio-postgres-rustls",
     "deadpool-postgres",
     "mongodb",
     "redis",
@@ -124,7 +129,8 @@ fn known_to(member: &Member) -> Option<&'static [&'static str]> {
         Layer::Companion => Some(&["gallae-core", "commerce-import"]),
         Layer::App => Some(APP),
         Layer::Example => Some(&["gallae"]),
-        Layer::Xtask => Some(&[]),
+        Layer::Xtask => Some(&[SERVERS]),
+        Layer::Outside if member.name == SERVERS => Some(&[]),
         Layer::Outside => None,
         Layer::Core | Layer::Ports | Layer::Runtime | Layer::Edge => {
             PLATFORM.iter().find(|(name, _)| *name == member.name).map(|(_, known)| *known)
@@ -227,7 +233,9 @@ mod tests {
                 member("crates/gallae-memory", "gallae-memory", &["gallae-ports", "gallae-core"]),
                 member("crates/gallae-sqlite", "gallae-sqlite", &["gallae-ports", "dev:gallae-conformance"]),
                 member("apps/shop/psp", "shop-psp", &[]),
-                member("bench", "gallae-bench", &["gallae-sqlite", "gallae-cli"]),
+                member("bench", "gallae-bench", &["gallae-sqlite", "gallae-cli", SERVERS]),
+                member("lab/servers", SERVERS, &[]),
+                member("xtask", "xtask", &[SERVERS]),
             ])
             .collect()
     }
@@ -265,6 +273,7 @@ mod tests {
             ("apps/shop/app", "shop", "gallae-sqlite"),
             ("examples/bank", "bank", "gallae-runtime"),
             ("xtask", "xtask", "gallae-core"),
+            ("lab/servers", SERVERS, "gallae-core"),
         ] {
             let violations = directions_with(member(folder, name, &[need]));
             assert_eq!(violations.len(), 1, "{name} ► {need}: {violations:?}");
@@ -278,6 +287,8 @@ mod tests {
         assert_eq!(with("dev:gallae-memory"), Vec::<String>::new());
         assert_eq!(with("dev:gallae-sqlite").len(), 1);
         assert_eq!(with("gallae-testkit").len(), 1);
+        assert_eq!(with("dev:gallae-lab-servers"), Vec::<String>::new());
+        assert_eq!(with("gallae-lab-servers").len(), 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod layers;
 mod leftovers;
+mod on_servers;
 mod owners;
 mod pages;
 pub(crate) mod repository;
@@ -33,6 +34,7 @@ const RULES: &[(&str, Rule)] = &[
     ("only owners waive clippy.toml", owners::waivers_without_owner),
     ("SQL is written in adapters", sql::outside_adapters),
     ("nothing is left for later", leftovers::unfinished),
+    ("a test that needs a server is named after it", on_servers::unnamed),
     ("no path of one machine", leftovers::machine_paths),
     ("no empty crate", shape::empty_crates),
     ("manifests inherit from the workspace", shape::manifests),

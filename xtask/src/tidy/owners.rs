@@ -48,6 +48,11 @@ const OWNERS: &[Owner] = &[
         "crates/gallae-runtime/src/dispatcher/snapshots.rs",
         "a snapshot is worth no waiting",
     ),
+    owner(
+        Thing::Tasks,
+        "crates/gallae-postgres/src/connect.rs",
+        "drives a pooled connection; the pool aborts it with the connection",
+    ),
 ];
 
 /// How each shows in code.

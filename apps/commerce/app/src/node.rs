@@ -11,10 +11,9 @@ use crate::{
 use axum::{Router, extract::FromRef};
 use commerce_psp::{LedgerError, Provider, ProviderOptions};
 use gallae_http::{
-    ErrorCode,
+    ErrorCode, InFlight,
     auth::{AccessTokens, Accounts, PasswordError, Passwords, Secret},
 };
-use gallae_ports::EventStore;
 use gallae_runtime::{BuildErrors, Platform, Roles};
 use gallae_server::{
     PlatformParts, PlatformState,
@@ -28,7 +27,6 @@ use gallae_server::{
     telemetry::{self, TelemetryError},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
 use std::{fmt, future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 
@@ -129,34 +127,34 @@ pub struct Node {
 }
 
 impl Node {
-    /// Opens the shop in its data directory, doing in the background what `roles` say. Call it inside a tokio runtime; it blocks
-    /// for the time of a few disk reads.
+    /// Opens the shop on the engines of its profile, doing in the background what `roles` say.
     ///
     /// # Errors
     /// See [`OpenError`]. Nothing is left running.
-    pub fn open(
+    pub async fn open(
         configuration: &Configuration,
         roles: Roles,
         metrics: Option<PrometheusHandle>,
     ) -> Result<Self, OpenError> {
         let Configuration { platform: settings, shop: shop_settings } = configuration;
-        let engines = Engines::embedded(&settings.data.dir, &settings.node)?;
+        let engines = Engines::open(settings).await?;
         let secret = jwt_secret(settings)?;
         let gateway = simulator(configuration, &engines)?;
         let operator_token = Secret::random();
         let tokens = access_tokens(settings, &engines, &secret, &operator_token);
         let accounts = accounts(settings, &engines, &tokens)?;
         let platform = platform(configuration, &engines, roles, Arc::clone(&gateway))?;
-        let readiness = Readiness::default();
+        let (readiness, in_flight) = (Readiness::default(), InFlight::default());
         let shop = Shop::new(ShopParts {
             platform: platform.clone(),
             views: engines.views.clone(),
-            search: engines.views.clone(),
-            counters: engines.views.clone(),
+            search: engines.search.clone(),
+            counters: engines.counters.clone(),
             accounts,
             tokens: Arc::clone(&tokens),
             gateway: Arc::clone(&gateway),
             settings: shop_settings.clone(),
+            in_flight: in_flight.clone(),
             secret,
             stopping: readiness.stopping(),
         });
@@ -169,7 +167,7 @@ impl Node {
             mode: settings.mode,
             readiness: readiness.clone(),
             metrics: metrics.clone(),
-            pool: Arc::new(|| json!({})),
+            pools: engines.pools.clone(),
         });
         let router = whole(&shop, state, settings, &engines, metrics);
         let drain = Duration::from_secs(settings.http.drain_seconds);
@@ -226,7 +224,7 @@ pub async fn serve(
     let settings = &configuration.platform;
     telemetry::log_to_stderr(&settings.log)?;
     let metrics = telemetry::collect_metrics()?;
-    let node = Node::open(&configuration, Roles::ALL, Some(metrics))?;
+    let node = Node::open(&configuration, Roles::ALL, Some(metrics)).await?;
     let address = settings.http.listen;
     let refused = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
@@ -270,7 +268,7 @@ fn accounts(
     tokens: &Arc<AccessTokens>,
 ) -> Result<Accounts, PasswordError> {
     Ok(Accounts::new(
-        engines.log.clone(),
+        engines.credentials.clone(),
         Passwords::new()?,
         Arc::clone(tokens),
         Arc::clone(&engines.clock),
@@ -288,19 +286,21 @@ fn platform(
     let Configuration { platform: settings, shop } = configuration;
     let wiring = Wiring {
         views: engines.views.clone(),
-        search: engines.views.clone(),
-        counters: engines.views.clone(),
+        search: engines.search.clone(),
+        counters: engines.counters.clone(),
         gateway,
         payment_deadline: shop.payment_deadline,
         payment_limits: shop.payment_limits,
         clock: Arc::clone(&engines.clock),
         store: engines.log.id(),
     };
-    let builder = Platform::builder(Arc::clone(&engines.log))
+    let builder = Platform::on(Arc::clone(&engines.log))
         .node(&*settings.node)
+        .owner(&*engines.owner)
         .environment(Arc::clone(&engines.clock), Arc::clone(&engines.entropy))
         .roles(roles)
         .saga_concurrency(settings.saga.concurrency)
+        .pace(Duration::from_millis(settings.projection.pace_ms))
         .relay(wiring::topics(), engines.broker.clone());
     wiring.install(builder).build()
 }

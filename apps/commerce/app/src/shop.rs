@@ -6,7 +6,7 @@ use bytes::Bytes;
 use commerce_domain::users::{Profile, Role, User};
 use gallae_core::{Id, Position, Version};
 use gallae_http::{
-    AtLeast, IdempotencyKey, Problem, RequestContext,
+    AtLeast, Flight, IdempotencyKey, InFlight, Problem, RequestContext,
     auth::{AccessTokens, Accounts, Caller, Secret},
     codes, fingerprint,
 };
@@ -38,6 +38,8 @@ pub struct ShopParts {
     pub gateway: Arc<dyn PaymentGateway>,
     /// What the shop was told.
     pub settings: ShopSettings,
+    /// Keyed requests that this node is working on, those of the platform's routes among them.
+    pub in_flight: InFlight,
     /// Signs what is handed to clients to be handed back.
     pub secret: Secret,
     /// Ends live streams.
@@ -92,7 +94,8 @@ impl Shop {
         user.map(|(profile, ..)| profile).ok_or_else(gone)
     }
 
-    /// How a request is recognised when it comes again. `content` is what it asks for, all of it.
+    /// How a request is recognised when it comes again. `content` is what it asks for, all of it. Refused while the same request is
+    /// being worked on here, which lasts until what is returned is dropped.
     pub(crate) fn once(
         &self,
         context: &RequestContext,
@@ -100,13 +103,13 @@ impl Shop {
         operation: &'static str,
         keep: Duration,
         content: impl FnOnce() -> Value,
-    ) -> Option<Once> {
-        let key = key.0.as_deref()?;
-        Some(Once {
-            key: IdempotencyKey::scoped(key, &context.actor.to_string(), operation),
-            fingerprint: fingerprint(operation, &content()),
-            expires_at: self.platform.clock().now().after(keep),
-        })
+    ) -> Result<Option<Once>, Problem> {
+        let Some(key) = key.0.as_deref() else { return Ok(None) };
+        let key = IdempotencyKey::scoped(key, &context.actor.to_string(), operation);
+        let flight = self.in_flight.begin(&key)?;
+        let fingerprint = fingerprint(operation, &content());
+        let expires_at = self.platform.clock().now().after(keep);
+        Ok(Some(Once { key, fingerprint, expires_at, _flight: flight }))
     }
 
     /// The first answer, when the request came before.
@@ -130,11 +133,12 @@ pub(crate) const KEEP_ORDERS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub(crate) const KEEP_REQUESTS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A request that takes effect once, before its answer is known.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Once {
     pub(crate) key: String,
     pub(crate) fingerprint: String,
     pub(crate) expires_at: gallae_core::Timestamp,
+    _flight: Flight,
 }
 
 impl Once {

@@ -10,10 +10,10 @@ use gallae_runtime::Roles;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
-fn open(directory: &Path) -> Node {
+async fn open(directory: &Path) -> Node {
     let layers = Configuration::layers().unwrap();
     let layers = layers.flag("--data-dir", "data.dir", directory.to_str().unwrap()).unwrap();
-    Node::open(&Configuration::read(&layers).unwrap(), Roles::ALL, None).unwrap()
+    Node::open(&Configuration::read(&layers).unwrap(), Roles::ALL, None).await.unwrap()
 }
 
 fn client(node: &Node) -> Client {
@@ -72,7 +72,7 @@ fn first_lines(count: usize) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_week_adds_up_and_a_second_import_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let node = open(directory.path());
+    let node = open(directory.path()).await;
     let first = orders(&node, RETAIL_WEEK).await;
     // The counts are those of the file, taken apart from this program; see the tests of commerce-import.
     assert_eq!((first.lines_in, first.ordered, first.refunded, first.adjusted), (16_985, 16_617, 30, 36));
@@ -106,18 +106,18 @@ async fn the_week_adds_up_and_a_second_import_changes_nothing() {
 async fn an_interrupted_import_ends_as_if_it_had_not_been() {
     let file = first_lines(3_000);
     let straight = tempfile::tempdir().unwrap();
-    let node = open(straight.path());
+    let node = open(straight.path()).await;
     let expected = orders(&node, &file).await;
     let events = happened(&node).await;
     node.close().await;
 
     let interrupted = tempfile::tempdir().unwrap();
     for until in [3, 40] {
-        let node = open(interrupted.path());
+        let node = open(interrupted.path()).await;
         assert_eq!(import(&node, "orders", &file, until).await, None, "it was to be interrupted");
         node.close().await;
     }
-    let node = open(interrupted.path());
+    let node = open(interrupted.path()).await;
     let resumed = orders(&node, &file).await;
     assert!(resumed.orders.already >= 40 && resumed.orders.new > 0, "{:?}", resumed.orders);
     assert_eq!(happened(&node).await, events);
@@ -135,7 +135,7 @@ async fn an_interrupted_import_ends_as_if_it_had_not_been() {
 #[tokio::test(flavor = "multi_thread")]
 async fn books_are_brought_once_and_an_operators_change_stays() {
     let directory = tempfile::tempdir().unwrap();
-    let node = open(directory.path());
+    let node = open(directory.path()).await;
     let first: BooksReport = serde_json::from_value(import(&node, "books", BOOKS, 0).await.unwrap()).unwrap();
     assert_eq!(
         (first.lines_in, first.books, first.rejected.len()),
@@ -159,7 +159,7 @@ async fn books_are_brought_once_and_an_operators_change_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_the_expected_file_brings_nothing_in() {
     let directory = tempfile::tempdir().unwrap();
-    let node = open(directory.path());
+    let node = open(directory.path()).await;
     let client = client(&node);
     let mut lines = client.upload("/admin/import/orders", "text/csv", BOOKS.into()).await.unwrap();
     let mut last = Value::Null;

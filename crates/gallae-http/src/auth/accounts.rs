@@ -1,30 +1,15 @@
 //! Log-in, refresh and log-out over a credential store.
 
-use super::{AccessTokens, PasswordError, Passwords, Secret, TokenError};
-use gallae_core::Timestamp;
+use super::{
+    AccessTokens, PasswordError, Passwords, Secret, TokenError,
+    lockout::{Lockout, Strangers, Tries},
+};
 use gallae_ports::{
     Clock, Credential, CredentialError, CredentialStore, Entropy, RefreshToken, StoreFault, TokenUse,
 };
 use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc, time::Duration};
 use uuid::Uuid;
-
-/// When wrong passwords close a login for a while: after `free` in a row, for `first`, doubling up to `longest`.
-#[derive(Clone, Copy, Debug)]
-pub struct Lockout {
-    /// Wrong passwords in a row that cost nothing.
-    pub free: u32,
-    /// The first wait.
-    pub first: Duration,
-    /// The longest wait.
-    pub longest: Duration,
-}
-
-impl Default for Lockout {
-    fn default() -> Self {
-        Self { free: 5, first: Duration::from_secs(1), longest: Duration::from_secs(900) }
-    }
-}
 
 /// Passwords and sessions of users.
 #[derive(Clone)]
@@ -35,6 +20,7 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     lockout: Lockout,
+    strangers: Arc<Strangers>,
     refresh_lifetime: Duration,
 }
 
@@ -62,7 +48,7 @@ pub enum LoginError {
     /// Wrong password or no such login: the same answer for both, after the same time.
     #[error("the address or the password is wrong")]
     Wrong,
-    /// Too many wrong passwords in a row.
+    /// Too many wrong passwords in a row, for a login that exists or one that does not.
     #[error("too many wrong passwords: wait {} s", .wait.as_secs())]
     Locked {
         /// Until the next try.
@@ -101,7 +87,8 @@ impl Accounts {
         entropy: Arc<dyn Entropy>,
         refresh_lifetime: Duration,
     ) -> Self {
-        Self { credentials, passwords, tokens, clock, entropy, lockout: Lockout::default(), refresh_lifetime }
+        let (lockout, strangers) = (Lockout::default(), Arc::new(Strangers::new()));
+        Self { credentials, passwords, tokens, clock, entropy, lockout, strangers, refresh_lifetime }
     }
 
     /// Hashes a password. Takes as long for a login that exists as for one that does not.
@@ -133,34 +120,34 @@ impl Accounts {
     /// # Errors
     /// See [`LoginError`].
     pub async fn login(&self, login: &str, password: String) -> Result<Uuid, LoginError> {
-        let credential = self.credentials.credential(&login.to_lowercase()).await?;
+        let login = login.to_lowercase();
+        let credential = self.credentials.credential(&login).await?;
         let now = self.clock.now();
-        if let Some(until) =
-            credential.as_ref().and_then(|known| known.locked_until).filter(|until| *until > now)
-        {
-            return Err(LoginError::Locked { wait: until.since(now).max(Duration::from_secs(1)) });
+        let tries = credential.as_ref().map_or_else(|| self.strangers.tries(&login), Tries::of);
+        if let Some(wait) = tries.closed_for(now) {
+            return Err(LoginError::Locked { wait });
         }
         let hash = credential.as_ref().map(|known| known.password_hash.clone());
         let fits = self.passwords.verify(password, hash).await?;
-        match credential {
-            Some(credential) if fits => {
-                if credential.failures > 0 {
-                    self.credentials
-                        .update_credential(Credential {
-                            failures: 0,
-                            locked_until: None,
-                            ..credential.clone()
-                        })
-                        .await?;
-                }
-                Ok(credential.user)
-            }
-            Some(credential) => {
-                self.credentials.update_credential(self.failed(credential, now)).await?;
-                Err(LoginError::Wrong)
-            }
-            None => Err(LoginError::Wrong),
+        let Some(credential) = credential else {
+            self.strangers.failed(&login, &self.lockout, now);
+            return Err(LoginError::Wrong);
+        };
+        if !fits {
+            // Counted from what is known now: guesses made at the same time all count.
+            let latest = self.credentials.credential(&login).await?.unwrap_or(credential);
+            self.record(&latest, self.lockout.failed(Tries::of(&latest), now)).await?;
+            return Err(LoginError::Wrong);
         }
+        if credential.failures > 0 {
+            self.record(&credential, Tries::default()).await?;
+        }
+        Ok(credential.user)
+    }
+
+    async fn record(&self, credential: &Credential, tries: Tries) -> Result<(), StoreFault> {
+        let Tries { failures, locked_until } = tries;
+        self.credentials.update_credential(Credential { failures, locked_until, ..credential.clone() }).await
     }
 
     /// A new session.
@@ -224,14 +211,6 @@ impl Accounts {
         let token =
             RefreshToken { hash: digest(&text), family, user, expires_at, used_at: None, revoked: false };
         (text, token)
-    }
-
-    fn failed(&self, credential: Credential, now: Timestamp) -> Credential {
-        let failures = credential.failures.saturating_add(1);
-        let over = failures.saturating_sub(self.lockout.free);
-        let wait = self.lockout.first.saturating_mul(2u32.saturating_pow(over.saturating_sub(1)));
-        let locked_until = (over > 0).then(|| now.after(wait.min(self.lockout.longest)));
-        Credential { failures, locked_until, ..credential }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Who asks: passwords, access tokens, refresh tokens.
 
 mod accounts;
+mod lockout;
 mod passwords;
 mod tokens;
 
-pub use accounts::{Accounts, Lockout, LoginError, RefreshError, TokenPair};
+pub use accounts::{Accounts, LoginError, RefreshError, TokenPair};
+pub use lockout::Lockout;
 pub use passwords::{PasswordError, Passwords};
 pub use tokens::{AccessClaims, AccessTokens, LOCAL_OPERATOR, Secret, TokenError};
 

@@ -1,6 +1,6 @@
 //! The loop behind every command: lock, load, decide, append; again on conflict.
 
-use super::{Dispatcher, Idempotency, Receipt, cache::Loaded};
+use super::{Dispatcher, Idempotency, Receipt, cache::Loaded, starts::Starting};
 use crate::supervisor::error_chain;
 use gallae_core::{
     AnyCommand, AnyRejection, ClaimChange, DecisionContext, EncodedEvent, EventId, Metadata, SagaId,
@@ -250,6 +250,7 @@ impl Dispatcher {
         let snapshots = self.due_snapshots(&mut parts);
         // Queued before the locks are given up: the order of decisions is the order of submission.
         let pending = self.inner.store.append(batch.clone());
+        let starting = Starting::new(sagas, &*self.inner.sagas);
         drop(parts);
         let result = match pending.await {
             Err(AppendError::Indeterminate(_)) => self.resolve(batch).await,
@@ -257,9 +258,7 @@ impl Dispatcher {
         };
         match result {
             Ok(appended) => {
-                for saga in &sagas {
-                    self.inner.sagas.started(*saga);
-                }
+                let sagas = starting.started();
                 self.save_snapshots(snapshots);
                 Ok(Attempt::Done(Receipt {
                     position: appended.position,
@@ -271,6 +270,7 @@ impl Dispatcher {
                 }))
             }
             Err(error) => {
+                let sagas = starting.refused();
                 self.forget(&streams).await;
                 if let Some(saga) = sagas.into_iter().find(|saga| is_about(&error, *saga)) {
                     existing.push(saga);

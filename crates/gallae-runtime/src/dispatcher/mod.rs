@@ -12,6 +12,7 @@ mod registry;
 mod request;
 mod result;
 mod snapshots;
+mod starts;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,7 @@ use super::{
     report::OperationKind,
     running::{Held, Request, Running},
 };
+use crate::pace::Pace;
 use futures::{FutureExt, StreamExt};
 use gallae_core::Position;
 use gallae_ports::{ApplyError, EventPage, EventStream, Slot};
@@ -100,6 +101,7 @@ async fn session(
     this.reach(live.cursor);
     let mut events = this.ports.log.subscribe(live.cursor);
     let mut housekeeping = this.ports.clock.sleep(HOUSEKEEPING);
+    let mut pace = Pace::new(&this.ports.clock, this.ports.pace);
     loop {
         tokio::select! {
             biased;
@@ -122,7 +124,9 @@ async fn session(
                 }
                 housekeeping = this.ports.clock.sleep(HOUSEKEEPING);
             }
-            page = events.next(), if live.flowing() => {
+            () = pace.due(), if !pace.is_due() => {}
+            page = events.next(), if live.flowing() && pace.is_due() => {
+                pace.begin();
                 let page = page.ok_or(ProjectionFailure::Ended)??;
                 let batch = gather(&mut events, page)?;
                 live.take(&batch).await?;

@@ -113,6 +113,8 @@ pub struct ProjectorPorts {
     pub node: Arc<str>,
     /// How long a lease lasts without being renewed; ten seconds in production.
     pub lease: Duration,
+    /// The least time between two batches: events that come faster are folded together, those that come alone at once.
+    pub pace: Duration,
 }
 
 impl fmt::Debug for ProjectorPorts {

@@ -44,6 +44,8 @@ pub struct RelayPorts {
     pub node: Arc<str>,
     /// How long the lease lasts without being renewed; ten seconds in production.
     pub lease: Duration,
+    /// The least time between two batches: events that come faster are published together, those that come alone at once.
+    pub pace: Duration,
 }
 
 impl fmt::Debug for RelayPorts {

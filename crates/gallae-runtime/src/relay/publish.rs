@@ -1,10 +1,10 @@
 //! The task that publishes.
 
 use super::{Mapping, NAME, PAUSED, RelayPorts};
-use crate::{lease::LeaseTerms, supervisor::error_chain};
+use crate::{lease::LeaseTerms, pace::Pace, supervisor::error_chain};
 use futures::{FutureExt, StreamExt};
 use gallae_core::{DecodeError, Position};
-use gallae_ports::{BrokerError, CursorStore, EventPage, EventStream, ReadError, StoreFault};
+use gallae_ports::{BrokerError, CursorStore, EventPage, EventStream, Message, ReadError, StoreFault};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -133,6 +133,7 @@ async fn publish(this: &Publishing, epoch: u64, stop: &CancellationToken) -> Res
     let mut events = log.subscribe(cursor);
     let mut held = paused(&**cursors).await?;
     let mut housekeeping = clock.sleep(HOUSEKEEPING);
+    let mut pace = Pace::new(clock, this.ports.pace);
     loop {
         tokio::select! {
             biased;
@@ -142,7 +143,9 @@ async fn publish(this: &Publishing, epoch: u64, stop: &CancellationToken) -> Res
                 held = paused(&**cursors).await?;
                 housekeeping = clock.sleep(HOUSEKEEPING);
             }
-            page = events.next(), if !held => {
+            () = pace.due(), if !pace.is_due() => {}
+            page = events.next(), if !held && pace.is_due() => {
+                pace.begin();
                 let page = page.ok_or(RelayFailure::Ended)??;
                 let batch = gather(&mut events, page)?;
                 if !relay(this, epoch, &batch).await? {
@@ -164,16 +167,25 @@ fn gather(events: &mut EventStream, mut batch: EventPage) -> Result<EventPage, R
     Ok(batch)
 }
 
-/// Publishes a batch, then saves the cursor; `false` when another node has taken over.
-async fn relay(this: &Publishing, epoch: u64, batch: &EventPage) -> Result<bool, RelayFailure> {
-    let Some(last) = batch.last() else { return Ok(true) };
+fn messages(this: &Publishing, batch: &EventPage) -> Result<Vec<Message>, RelayFailure> {
     let mut messages = Vec::with_capacity(batch.len());
     for event in batch {
         let mapped = this.mapping.messages(event);
         messages.extend(mapped.map_err(|source| RelayFailure::Damaged { position: event.position, source })?);
     }
-    let (count, began) = (messages.len() as u64, this.ports.clock.monotonic());
-    this.ports.broker.publish(messages).await?;
+    Ok(messages)
+}
+
+/// Publishes a batch, then saves the cursor; `false` when another node has taken over.
+async fn relay(this: &Publishing, epoch: u64, batch: &EventPage) -> Result<bool, RelayFailure> {
+    let Some(last) = batch.last() else { return Ok(true) };
+    let began = this.ports.clock.monotonic();
+    let mut count = 0;
+    if this.ports.broker.is_heard() {
+        let messages = messages(this, batch)?;
+        count = messages.len() as u64;
+        this.ports.broker.publish(messages).await?;
+    }
     let saved = this.ports.cursors.save_cursor(NAME, last.position, epoch).await?;
     if !saved {
         tracing::warn!(epoch, "another node relays the log; standing by");

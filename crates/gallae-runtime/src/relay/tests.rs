@@ -97,6 +97,7 @@ impl World {
             clock: Arc::clone(&self.clock),
             node: node.into(),
             lease: Duration::from_millis(90),
+            pace: Duration::ZERO,
         };
         let mapping = Mapping::new("commerce").also(|event| match &*event.event_type {
             "OrderShipped" => vec!["shipping-events".to_owned()],

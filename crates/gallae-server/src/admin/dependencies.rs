@@ -3,11 +3,11 @@
 use crate::{
     PlatformState,
     health::{Dependency, dependencies as ask},
+    probes::ConnectionPool,
 };
 use axum::{Json, extract::State};
 use gallae_http::{Problem, auth::Operator};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// What this node stands on.
@@ -15,9 +15,8 @@ use utoipa::ToSchema;
 pub(super) struct DependencyList {
     /// Each with its answer.
     pub dependencies: Vec<Dependency>,
-    /// Figures of the store's connections.
-    #[schema(value_type = Object)]
-    pub pool: Value,
+    /// Figures of the stores' connections.
+    pub pools: Vec<ConnectionPool>,
 }
 
 /// The store, the broker and the locks: whether each answers, and how fast.
@@ -28,5 +27,5 @@ pub(super) async fn dependencies(
     _operator: Operator,
 ) -> Result<Json<DependencyList>, Problem> {
     let dependencies = ask(&server).await;
-    Ok(Json(DependencyList { dependencies, pool: (server.pool)() }))
+    Ok(Json(DependencyList { dependencies, pools: ConnectionPool::all(&server) }))
 }

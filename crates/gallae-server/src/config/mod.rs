@@ -5,8 +5,8 @@ mod settings;
 
 pub use layers::{Layers, Origin, Setting};
 pub use settings::{
-    Auth, EngineSettings, Http, Limits, Log, LogFormat, Mode, PlatformSettings, Profile, ProjectionSettings,
-    SagaSettings,
+    Auth, BehindThen, EngineSettings, Http, Limits, Log, LogFormat, Mode, PlatformSettings, Postgres,
+    Profile, ProjectionSettings, SagaSettings,
 };
 
 use std::path::PathBuf;

@@ -11,6 +11,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 pub enum Profile {
     /// Everything in this process and one folder.
     Embedded,
+    /// Everything on PostgreSQL, for any number of nodes.
+    Distributed,
 }
 
 /// How strict.
@@ -34,6 +36,8 @@ pub struct PlatformSettings {
     pub node: String,
     /// Where engines keep their data, and how.
     pub data: EngineSettings,
+    /// The database of the distributed profile.
+    pub postgres: Postgres,
     /// The HTTP server.
     pub http: Http,
     /// Who may log in, and how long.
@@ -54,6 +58,40 @@ pub struct PlatformSettings {
 pub struct EngineSettings {
     /// The folder of the embedded engines.
     pub dir: PathBuf,
+}
+
+/// The database of the distributed profile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Postgres {
+    /// The primary; needed in the distributed profile.
+    pub write_url: Secret,
+    /// Standbys; the primary if empty.
+    pub read_url: Secret,
+    /// The primary without a pooler between; `write_url` if empty.
+    pub direct_url: Secret,
+    /// The schema that holds the tables.
+    pub schema: String,
+    /// Connections to the primary at most.
+    pub write_connections: usize,
+    /// Connections for reading at most.
+    pub read_connections: usize,
+    /// Whether statements are prepared.
+    pub prepare: bool,
+    /// Milliseconds that a query waits for a standby that is behind.
+    pub behind_wait_ms: u64,
+    /// What a query does when the standby stays behind.
+    pub behind_then: BehindThen,
+}
+
+/// What a query does when the standby stays behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BehindThen {
+    /// Reads from the primary.
+    AskPrimary,
+    /// Answers 503 `VIEW_BEHIND` to those who named a position, and what the standby has to others.
+    AnswerBehind,
 }
 
 /// The HTTP server.
@@ -136,8 +174,8 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectionSettings {
-    /// Events folded and written together at most.
-    pub batch: usize,
+    /// Milliseconds between two batches at least: what comes faster is folded together, what comes alone at once.
+    pub pace_ms: u64,
 }
 
 /// Sagas.
@@ -152,10 +190,16 @@ impl PlatformSettings {
     /// The built-in defaults: every key there is, with what it is for.
     pub const DEFAULTS: &'static str = include_str!("defaults.toml");
     /// Environment names that people already use.
-    pub const ALIASES: &'static [(&'static str, &'static str)] =
-        &[("NODE_ID", "node"), ("JWT_SECRET", "auth.jwt_secret"), ("LOG_LEVEL", "log.filter")];
+    pub const ALIASES: &'static [(&'static str, &'static str)] = &[
+        ("NODE_ID", "node"),
+        ("JWT_SECRET", "auth.jwt_secret"),
+        ("LOG_LEVEL", "log.filter"),
+        ("DATABASE_URL", "postgres.write_url"),
+        ("DATABASE_READ_URL", "postgres.read_url"),
+    ];
     /// Keys whose values are masked.
-    pub const SECRETS: &'static [&'static str] = &["auth.jwt_secret"];
+    pub const SECRETS: &'static [&'static str] =
+        &["auth.jwt_secret", "postgres.write_url", "postgres.read_url", "postgres.direct_url"];
 
     /// Checks what single values cannot show.
     ///
@@ -186,6 +230,22 @@ impl PlatformSettings {
                 "***".to_owned(),
                 "at least 32 bytes, for example from: openssl rand -hex 32",
             );
+        }
+        if self.profile == Profile::Distributed {
+            if self.postgres.write_url.reveal().is_empty() {
+                return bad(
+                    "postgres.write_url",
+                    String::new(),
+                    "the distributed profile needs a database, such as postgres://user:password@host:5432/shop",
+                );
+            }
+            if secret.is_empty() {
+                return bad(
+                    "auth.jwt_secret",
+                    String::new(),
+                    "the nodes of the distributed profile must agree on one: set JWT_SECRET on all to the same 32 random bytes",
+                );
+            }
         }
         if self.mode == Mode::Production {
             self.check_production()?;

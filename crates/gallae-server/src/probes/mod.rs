@@ -4,6 +4,8 @@ mod broker;
 mod locks;
 mod pool;
 
+pub(crate) use pool::ConnectionPool;
+
 use crate::{PlatformState, config::Mode};
 use axum::{
     extract::{FromRef, FromRequestParts},

@@ -62,7 +62,16 @@ async fn a_message_goes_through_the_broker_and_back() {
     let body = server.get("/kafka-test").await.ok();
     assert_eq!((&body["status"], &body["connected"]), (&json!("ok"), &json!(true)));
     assert!(body["topics"].as_array().unwrap().contains(&json!("gallae-probe")));
-    assert_eq!(server.get("/db-pool").await.ok()["pool"]["readers"], 4);
+}
+
+#[tokio::test]
+async fn connections_are_shown_with_what_waits_for_them() {
+    let server = Server::start().await;
+    let shown = json!([
+        {"name": "log", "role": "write", "size": 1, "idle": 0, "inUse": 1, "waiting": 7},
+        {"name": "log", "role": "read", "size": 4, "idle": 3, "inUse": 1, "waiting": 0},
+    ]);
+    assert_eq!(server.get("/db-pool").await.ok()["pools"], shown);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use gallae_http::{
     codes,
 };
 use gallae_memory::{MemoryBroker, MemoryLocks, MemoryLog, MemoryViews};
-use gallae_ports::{BoxFuture, Clock, Entropy, StoreFault};
+use gallae_ports::{BoxFuture, Clock, Entropy, Pool, PoolRole, Pools, StoreFault};
 use gallae_runtime::{
     Platform, SystemClock, SystemEntropy,
     dispatcher::Request as Send,
@@ -197,6 +197,14 @@ impl EffectHandler for SilentCarrier {
     }
 }
 
+struct BusyPools;
+
+impl Pools for BusyPools {
+    fn pools(&self) -> Vec<Pool> {
+        vec![Pool::new("log", PoolRole::Write, 1, 1, 7), Pool::new("log", PoolRole::Read, 4, 1, 0)]
+    }
+}
+
 struct OneBroken;
 
 impl Invariants for OneBroken {
@@ -327,7 +335,7 @@ impl Server {
                 readiness: readiness.clone(),
                 metrics: Some(PrometheusBuilder::new().build_recorder().handle()),
                 invariants: Some(Arc::new(OneBroken)),
-                pool: Arc::new(|| serde_json::json!({"readers": 4})),
+                pools: vec![Arc::new(BusyPools)],
             }),
             tokens: Arc::clone(&tokens),
         };

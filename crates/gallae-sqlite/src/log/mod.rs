@@ -21,6 +21,7 @@ mod dead_letters;
 mod event_store;
 mod events;
 mod leases;
+mod pools;
 mod purge;
 mod readers;
 mod records;

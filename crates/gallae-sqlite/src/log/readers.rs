@@ -3,7 +3,7 @@
 
 use super::events::Names;
 use crate::{OpenError, connection::open_reader, error::fault};
-use gallae_ports::{BoxFuture, StoreFault};
+use gallae_ports::{BoxFuture, Pool, PoolRole, StoreFault};
 use rusqlite::Connection;
 use std::{
     collections::VecDeque,
@@ -111,6 +111,11 @@ impl ReadQueue {
                 Err(_) => Err(StoreFault::new(doing).because("the log has been closed")),
             }
         })
+    }
+
+    pub(super) fn figures(&self, name: &'static str) -> Pool {
+        let waiting = self.shared.lock();
+        Pool::new(name, PoolRole::Read, THREADS, THREADS - waiting.idle.len(), waiting.tasks.len())
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the writer is asked to do, and the queue in which it waits.
 
 use super::append::{Appender, Prepared, Stop};
-use gallae_ports::{AppendBatch, AppendError, Appended, BoxFuture, StoreFault};
+use crate::load::WriterLoad;
+use gallae_ports::{AppendBatch, AppendError, Appended, BoxFuture, Pool, StoreFault};
 use rusqlite::Connection;
 use std::{
     future::ready,
@@ -140,14 +141,21 @@ where
 #[derive(Clone, Debug)]
 pub(super) struct Submitter {
     sender: mpsc::Sender<Pending>,
-    queued: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
+}
+
+/// What is in the queue.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    bytes: AtomicUsize,
+    pub(super) load: WriterLoad,
 }
 
 /// A request in the queue.
 pub(super) struct Pending {
     request: Request,
     bytes: usize,
-    queued: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
 }
 
 impl Pending {
@@ -157,7 +165,8 @@ impl Pending {
 
     /// Takes it off the queue.
     pub(super) fn take(self) -> Request {
-        self.queued.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.queue.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.queue.load.taken();
         self.request
     }
 }
@@ -165,17 +174,27 @@ impl Pending {
 impl Submitter {
     pub(super) fn new() -> (Self, mpsc::Receiver<Pending>) {
         let (sender, receiver) = mpsc::channel();
-        (Self { sender, queued: Arc::default() }, receiver)
+        (Self { sender, queue: Arc::default() }, receiver)
+    }
+
+    /// What is in it, for the writer.
+    pub(super) fn queue(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
+    }
+
+    pub(super) fn figures(&self, name: &'static str) -> Pool {
+        self.queue.load.figures(name)
     }
 
     fn submit(&self, request: Request, payload: usize) -> Result<(), StoreFault> {
         let bytes = payload + OVERHEAD;
-        if self.queued.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES {
-            self.queued.fetch_sub(bytes, Ordering::Relaxed);
+        if self.queue.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES {
+            self.queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(StoreFault::new("queueing for the writer: too much waits already")
                 .retry_after(QUEUE_FULL_WAIT));
         }
-        let pending = Pending { request, bytes, queued: Arc::clone(&self.queued) };
+        self.queue.load.queued();
+        let pending = Pending { request, bytes, queue: Arc::clone(&self.queue) };
         self.sender.send(pending).map_err(|_| gone())
     }
 

@@ -3,7 +3,7 @@
 use super::{
     append::Appender,
     checkpoint::Checkpoints,
-    requests::{Pending, Request, Submitter},
+    requests::{Pending, Queue, Request, Submitter},
     state::State,
 };
 use crate::error::{fault, is_disk_full, is_environmental};
@@ -64,9 +64,10 @@ pub(super) fn start(
     let (writer, head) =
         Writer::new(connection, recent, clock).map_err(|error| fault("reading the log's head", error))?;
     let (submitter, requests) = Submitter::new();
+    let queue = submitter.queue();
     let thread = thread::Builder::new()
         .name("gallae-log-writer".to_owned())
-        .spawn(move || writer.run(&requests))
+        .spawn(move || writer.run(&requests, &queue))
         .map_err(|error| StoreFault::new("starting the writer's thread").because(error))?;
     Ok((WriterHandle { submitter: Some(submitter), thread: Some(thread) }, head))
 }
@@ -118,7 +119,7 @@ impl Writer {
         Ok((writer, receiver))
     }
 
-    fn run(mut self, requests: &mpsc::Receiver<Pending>) {
+    fn run(mut self, requests: &mpsc::Receiver<Pending>, queue: &Queue) {
         let mut group = Vec::new();
         loop {
             let first = if self.checkpoints.pending() {
@@ -128,9 +129,11 @@ impl Writer {
             };
             match first {
                 Ok(first) => {
+                    queue.load.at_work(true);
                     gather(&mut group, first, requests);
                     self.process(&mut group);
                     self.checkpoints.between_groups(&self.connection);
+                    queue.load.at_work(false);
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => self.checkpoints.when_idle(&self.connection),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,

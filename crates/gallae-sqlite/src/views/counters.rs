@@ -5,12 +5,11 @@ use super::{
     session::{Session, Standing},
     trouble::Trouble,
 };
-use gallae_core::{Increment, Position, Timestamp};
+use gallae_core::{Position, Timestamp};
 use gallae_ports::{
     ApplyError, BoxFuture, CounterBatch, CounterBucket, CounterRange, CounterStore, Slot, StoreFault,
 };
 use rusqlite::{OptionalExtension, Row};
-use std::collections::BTreeMap;
 
 impl CounterStore for SqliteViews {
     fn apply(&self, slot: &Slot, batch: CounterBatch) -> BoxFuture<'_, Result<(), ApplyError>> {
@@ -18,7 +17,7 @@ impl CounterStore for SqliteViews {
         let applied = self.on_writer("applying increments to counters", move |session| {
             match generations::admit(session, &slot, (batch.from, batch.to), batch.epoch)? {
                 Err(refusal) => Ok(Err(refusal)),
-                Ok(standing) => add(session, &standing, &batch.increments).map(Ok),
+                Ok(standing) => add(session, &standing, &batch).map(Ok),
             }
         });
         Box::pin(async move { applied.await.map_err(ApplyError::Unavailable)? })
@@ -79,19 +78,13 @@ fn table<'a>(standing: &'a Standing, projection: &str) -> Result<&'a str, Troubl
     standing.tables.counters.as_deref().ok_or_else(none)
 }
 
-/// Adds what the increments of a bucket come to. Sums wrap at the ends of 64 bits, so that they never depend on the order.
-fn add(session: &Session, standing: &Standing, increments: &[Increment]) -> Result<(), Trouble> {
+fn add(session: &Session, standing: &Standing, batch: &CounterBatch) -> Result<(), Trouble> {
     let table = table(standing, "the projection")?;
-    let mut sums: BTreeMap<(&str, i64), i64> = BTreeMap::new();
-    for Increment { counter, at, by } in increments {
-        let sum = sums.entry((counter, CounterBucket::start_of(*at).as_micros())).or_default();
-        *sum = sum.wrapping_add(*by);
-    }
     let select = format!("SELECT sum FROM {table} WHERE counter = ? AND start = ?");
     let mut select = session.connection.prepare_cached(&select)?;
     let upsert = format!("INSERT OR REPLACE INTO {table} (counter, start, sum) VALUES (?, ?, ?)");
     let mut upsert = session.connection.prepare_cached(&upsert)?;
-    for ((counter, start), by) in sums {
+    for ((counter, start), by) in batch.sums() {
         // Added here and not in SQL, where a sum that overflows turns into a float.
         let before = select.query_row((counter, start), |row| row.get::<_, i64>(0)).optional()?;
         upsert.execute((counter, start, before.unwrap_or(0).wrapping_add(by)))?;

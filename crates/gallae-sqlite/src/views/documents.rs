@@ -108,7 +108,7 @@ impl<'a> Pen<'a> {
     }
 
     pub(super) fn write(&mut self, row: &Document<'_>) -> Result<(), Trouble> {
-        self.check(row)?;
+        self.tables.shape.check(row.key.as_str(), row.fields.len(), row.text.len())?;
         let texts = match row.text {
             [] => None,
             text => Some(serde_json::json!(text).to_string()),
@@ -130,20 +130,6 @@ impl<'a> Pen<'a> {
         self.forget_words(id)?;
         let sql = format!("DELETE FROM {} WHERE id = ?", self.tables.documents);
         self.connection.prepare_cached(&sql)?.execute([id])?;
-        Ok(())
-    }
-
-    fn check(&self, row: &Document<'_>) -> Result<(), Trouble> {
-        let shape = &self.tables.shape;
-        let (fields, text) = (row.fields.len(), row.text.len());
-        if (fields, text) != (shape.fields.len(), shape.text.len()) {
-            return Err(Trouble::wrong(format!(
-                "the row {} has {fields} fields and {text} texts; {} and {} are declared",
-                row.key,
-                shape.fields.len(),
-                shape.text.len()
-            )));
-        }
         Ok(())
     }
 

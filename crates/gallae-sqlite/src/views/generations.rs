@@ -3,12 +3,12 @@
 use super::{
     SqliteViews,
     session::{Session, Standing},
-    shape::{Shape, Tables},
+    shape::Tables,
     trouble::Trouble,
 };
 use gallae_core::Position;
 use gallae_ports::{
-    ApplyError, BoxFuture, Generation, ProjectionSpec, ProjectionStore, Slot, SlotState, StoreFault,
+    ApplyError, BoxFuture, Generation, ProjectionSpec, ProjectionStore, Shape, Slot, SlotState, StoreFault,
 };
 use rusqlite::OptionalExtension;
 

@@ -17,7 +17,7 @@ mod counters;
 mod documents;
 mod filter;
 mod generations;
-mod page_cursor;
+mod pools;
 mod query;
 mod readers;
 mod schema;

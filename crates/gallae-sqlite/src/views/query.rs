@@ -3,12 +3,11 @@
 use super::{
     documents::{field_value, owned, stored_view},
     filter::{Drive, Filter},
-    page_cursor::PageCursor,
     shape::Tables,
     trouble::Trouble,
 };
 use gallae_core::FieldValue;
-use gallae_ports::{Order, Paging, ViewPage, ViewQuery};
+use gallae_ports::{Order, PageCursor, Paging, ViewPage, ViewQuery};
 use rusqlite::{Connection, params_from_iter, types::Value};
 
 pub(super) fn page(connection: &Connection, tables: &Tables, query: &ViewQuery) -> Result<ViewPage, Trouble> {

@@ -2,7 +2,7 @@
 
 use super::{session::Session, trouble::Trouble};
 use crate::{OpenError, connection::open_reader};
-use gallae_ports::StoreFault;
+use gallae_ports::{Pool, PoolRole, StoreFault};
 use std::{
     path::Path,
     sync::{
@@ -51,6 +51,15 @@ impl Readers {
             let _ = reply.send(session.transact(BEGIN, work));
         }))?;
         answer.await.map_err(|_| Trouble::Stopped)?
+    }
+
+    pub(super) fn figures(&self, name: &'static str) -> Pool {
+        // The first call of a thread is the one that it is at.
+        let calls = self.readers.iter().map(|reader| reader.waiting.load(Ordering::Relaxed));
+        let (in_use, waiting) = calls.fold((0, 0), |(in_use, waiting), calls| {
+            (in_use + calls.min(1), waiting + calls.saturating_sub(1))
+        });
+        Pool::new(name, PoolRole::Read, self.readers.len(), in_use, waiting)
     }
 }
 

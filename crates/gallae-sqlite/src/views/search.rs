@@ -14,13 +14,10 @@ use gallae_core::{Position, ViewKey};
 use gallae_ports::{
     ApplyError, BoxFuture, Highlight, Paging, SearchBatch, SearchHit, SearchPage, SearchQuery, SearchRow,
     SearchStore, Slot, StoreFault, StoredView,
-    text::{self, Term},
+    text::{self, NEXT_FIELD, Term},
 };
 use rusqlite::{Row, params_from_iter, types::Value};
 use std::cmp::Reverse;
-
-/// What a match counts, compared with one in the field before, which is more important.
-const NEXT_FIELD: f64 = 0.25;
 
 impl SearchStore for SqliteViews {
     fn load(

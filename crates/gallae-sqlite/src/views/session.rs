@@ -1,11 +1,8 @@
 //! A connection with what it knows about generations.
 
-use super::{
-    shape::{Shape, Tables},
-    trouble::Trouble,
-};
+use super::{shape::Tables, trouble::Trouble};
 use gallae_core::Position;
-use gallae_ports::{Generation, Slot, SlotState};
+use gallae_ports::{Generation, Shape, Slot, SlotState};
 use rusqlite::{Connection, OptionalExtension};
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,76 +1,8 @@
 //! The tables of one generation, as its declared fields and texts make them.
 
 use super::trouble::Trouble;
-use gallae_core::{Field, FieldKind};
-use gallae_ports::ProjectionSpec;
+use gallae_ports::Shape;
 use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-};
-
-/// What a projection declares, as stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Shape {
-    pub(super) fields: Vec<(String, Kind)>,
-    pub(super) text: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
-    Text,
-    Integer,
-}
-
-impl Shape {
-    /// The shape of a specification, if its names can be columns.
-    pub(super) fn of(spec: &ProjectionSpec) -> Result<Self, Trouble> {
-        let fields: Vec<_> = spec.fields.iter().map(|field| (field.name.to_owned(), kind(field))).collect();
-        for (at, (name, _)) in fields.iter().enumerate() {
-            let plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-            if name.is_empty() || !name.bytes().all(plain) {
-                return Err(Trouble::wrong(format!(
-                    "the field {name:?} of {} is not named by lower case letters, digits and underscores",
-                    spec.name
-                )));
-            }
-            if fields[..at].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Trouble::wrong(format!("{} declares the field {name:?} twice", spec.name)));
-            }
-        }
-        Ok(Self { fields, text: spec.text.iter().map(|&name| name.to_owned()).collect() })
-    }
-
-    pub(super) fn read(json: &str) -> Result<Self, Trouble> {
-        serde_json::from_str(json)
-            .map_err(|error| Trouble::wrong(format!("a stored shape is unreadable: {error}")))
-    }
-
-    pub(super) fn to_json(&self) -> String {
-        serde_json::json!(self).to_string()
-    }
-}
-
-fn kind(field: &Field) -> Kind {
-    match field.kind {
-        FieldKind::Text => Kind::Text,
-        FieldKind::Integer => Kind::Integer,
-    }
-}
-
-/// A name that lives as long as the program, as highlights carry it. Programs declare few, and each is kept once.
-fn interned(name: &str) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = names.get(name) {
-        return known;
-    }
-    let kept: &'static str = Box::leak(name.into());
-    names.insert(kept);
-    kept
-}
 
 /// A generation's tables by name, and the statements that its writes and point reads use.
 #[derive(Debug)]
@@ -111,7 +43,7 @@ impl Tables {
             ),
             words: searched.then(|| format!("w{base}")),
             counters: (columns.is_empty() && !searched).then(|| format!("c{base}")),
-            text: shape.text.iter().map(|name| interned(name)).collect(),
+            text: shape.text_names(),
             documents,
             columns,
             shape,
@@ -120,9 +52,7 @@ impl Tables {
 
     /// The column of a declared field.
     pub(super) fn column(&self, field: &str) -> Result<&str, Trouble> {
-        let at = self.shape.fields.iter().position(|(name, _)| name == field);
-        at.map(|at| self.columns[at].as_str())
-            .ok_or_else(|| Trouble::wrong(format!("no field {field:?} is declared")))
+        Ok(&self.columns[self.shape.field(field)?])
     }
 
     /// Creates the tables, without the indexes that only queries need. The documents come last in their rows: what is

@@ -1,13 +1,13 @@
 //! What goes wrong between SQLite and a port.
 
-use gallae_ports::StoreFault;
+use gallae_ports::{Mismatch, StoreFault};
 
 /// Why a call came to nothing. Whatever it wrote is undone.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     /// The call does not fit what is stored; trying again does not help.
-    #[error("{0}")]
-    Wrong(String),
+    #[error(transparent)]
+    Wrong(#[from] Mismatch),
     /// The thread that does the work is gone.
     #[error("its thread has stopped; open the store again")]
     Stopped,
@@ -17,7 +17,7 @@ pub(super) enum Trouble {
 
 impl Trouble {
     pub(super) fn wrong(what: impl Into<String>) -> Self {
-        Self::Wrong(what.into())
+        Self::Wrong(Mismatch(what.into()))
     }
 
     pub(super) fn while_doing(self, doing: &str) -> StoreFault {

@@ -1,11 +1,14 @@
 //! The thread that writes.
 
 use super::{generations, session::Session, trouble::Trouble};
-use crate::OpenError;
-use gallae_ports::StoreFault;
+use crate::{OpenError, load::WriterLoad};
+use gallae_ports::{Pool, StoreFault};
 use std::{
     path::Path,
-    sync::mpsc::{self, TryRecvError},
+    sync::{
+        Arc,
+        mpsc::{self, TryRecvError},
+    },
     thread::{self, JoinHandle},
 };
 use tokio::sync::oneshot;
@@ -17,20 +20,23 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Queues work for the thread, and ends it when dropped. The queue is as long as the calls that wait for it.
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    load: Arc<WriterLoad>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     pub(super) fn start(session: Session, path: &Path) -> Result<Self, OpenError> {
         let (queue, jobs) = mpsc::channel();
+        let load = Arc::<WriterLoad>::default();
+        let own = Arc::clone(&load);
         let thread = thread::Builder::new()
             .name("views-writer".to_owned())
-            .spawn(move || write(session, jobs))
+            .spawn(move || write(session, jobs, &own))
             .map_err(|error| OpenError::Failed {
                 path: path.to_owned(),
                 source: StoreFault::new("starting the thread that writes").because(error),
             })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), load, thread: Some(thread) })
     }
 
     /// Runs `work` in a transaction, perhaps with others, perhaps twice, and returns once it is committed.
@@ -41,8 +47,13 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Task { work, done: None, reply });
         let queue = self.queue.as_ref().ok_or(Trouble::Stopped)?;
+        self.load.queued();
         queue.send(job).map_err(|_| Trouble::Stopped)?;
         answer.await.map_err(|_| Trouble::Stopped)?
+    }
+
+    pub(super) fn figures(&self, name: &'static str) -> Pool {
+        self.load.figures(name)
     }
 }
 
@@ -82,7 +93,7 @@ impl<T: Send, F: FnMut(&mut Session) -> Result<T, Trouble> + Send> Job for Task<
     }
 }
 
-fn write(mut session: Session, jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn write(mut session: Session, jobs: mpsc::Receiver<Box<dyn Job>>, load: &WriterLoad) {
     loop {
         let first = match jobs.try_recv() {
             Ok(job) => Some(job),
@@ -94,7 +105,10 @@ fn write(mut session: Session, jobs: mpsc::Receiver<Box<dyn Job>>) {
             Err(TryRecvError::Empty) => jobs.recv().ok(),
         };
         let Some(first) = first else { return };
-        commit(&mut session, std::iter::once(first).chain(jobs.try_iter()).take(GROUP).collect());
+        load.at_work(true);
+        let group = std::iter::once(first).chain(jobs.try_iter()).take(GROUP).inspect(|_| load.taken());
+        commit(&mut session, group.collect());
+        load.at_work(false);
         // So that it comes to an end even if there is always somebody waiting.
         if session.has_retired {
             drop_retired(&mut session);

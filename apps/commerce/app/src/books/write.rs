@@ -43,7 +43,7 @@ pub(super) async fn create_book(
     StrictJson { value: body, raw }: StrictJson<BookBody>,
 ) -> Result<Answer, Problem> {
     affordable(Some(body.price))?;
-    let once = shop.once(&context, &key, "POST /books", KEEP_REQUESTS, || json_of(&raw));
+    let once = shop.once(&context, &key, "POST /books", KEEP_REQUESTS, || json_of(&raw))?;
     let book = Id::new(shop.platform.entropy().uuid());
     let details = body.details();
     let reply = body_of(&BookReply::decided(book.uuid(), &details))?;
@@ -86,7 +86,7 @@ pub(super) async fn replace_book(
 ) -> Result<Answer, Problem> {
     affordable(Some(body.price))?;
     let content = || json!([book.to_string(), json_of(&raw)]);
-    let once = shop.once(&context, &key, "PUT /books/{id}", KEEP_REQUESTS, content);
+    let once = shop.once(&context, &key, "PUT /books/{id}", KEEP_REQUESTS, content)?;
     let after = body.details();
     let command = UpdateBook { book, change: BookChange::Replace(after.clone()) };
     update(&shop, &context, Update { command, if_match, once, after, stock: body.stock }).await
@@ -120,7 +120,7 @@ pub(super) async fn change_book(
     }
     affordable(body.price)?;
     let content = || json!([book.to_string(), json_of(&raw)]);
-    let once = shop.once(&context, &key, "PATCH /books/{id}", KEEP_REQUESTS, content);
+    let once = shop.once(&context, &key, "PATCH /books/{id}", KEEP_REQUESTS, content)?;
     let (state, _) = shop.platform.peek(book).await?;
     let before = state.listed().ok_or_else(|| Problem::from_rejection(&BookRejection::NotFound))?;
     let patch = body.patch(before.price.currency);
@@ -149,7 +149,7 @@ pub(super) async fn delete_book(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Result<Answer, Problem> {
-    let once = shop.once(&context, &key, "DELETE /books/{id}", KEEP_REQUESTS, || json!(book.to_string()));
+    let once = shop.once(&context, &key, "DELETE /books/{id}", KEEP_REQUESTS, || json!(book.to_string()))?;
     let (command, status, reply) = (DeleteBook { book }, StatusCode::NO_CONTENT, Bytes::new());
     let change = Change { command, metadata: context.metadata(), if_match, once, status, reply };
     Ok(Answer { version: Version::NONE, ..change.send(&shop).await? })

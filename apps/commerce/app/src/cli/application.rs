@@ -22,7 +22,7 @@ impl Application for Commerce {
     fn open(&self, settings: Layers, roles: Roles) -> BoxFuture<'_, Result<Opened, Failure>> {
         Box::pin(async move {
             let configuration = configuration(&settings)?;
-            let node = Node::open(&configuration, roles, None).map_err(|error| closed(&error))?;
+            let node = Node::open(&configuration, roles, None).await.map_err(|error| closed(&error))?;
             let (router, token) = (node.router.clone(), node.operator_token.reveal().to_owned());
             Ok(Opened { router, token, close: Box::pin(node.close()) })
         })

@@ -62,7 +62,7 @@ pub(super) async fn cancel_order(
     }
     let reason = if reason.trim().is_empty() { "cancelled by the customer".to_owned() } else { reason };
     let content = || json!([order.to_string(), reason]);
-    let once = shop.once(&caller.context, &key, "DELETE /orders/{id}", KEEP_REQUESTS, content);
+    let once = shop.once(&caller.context, &key, "DELETE /orders/{id}", KEEP_REQUESTS, content)?;
     let wish = Wish { shop, caller, order, reason, once, patience: at_least.wait };
     wish.carry_out().await
 }

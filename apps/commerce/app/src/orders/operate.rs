@@ -109,7 +109,7 @@ impl Asked {
     ) -> Result<Answer, Problem> {
         let Self { operator: Operator(caller), order, if_match, key, operation } = self;
         let content = || json!([order.to_string(), detail]);
-        let once = shop.once(&caller.context, &key, operation, KEEP_REQUESTS, content);
+        let once = shop.once(&caller.context, &key, operation, KEEP_REQUESTS, content)?;
         let reply = body_of(&ChangedReply::new(order.uuid(), after))?;
         let (metadata, status) = (caller.context.metadata(), StatusCode::OK);
         Change { command, metadata, if_match, once, status, reply }.send(shop).await

@@ -64,7 +64,7 @@ pub(super) async fn place_order(
     StrictJson { value: body, raw }: StrictJson<PlaceOrderBody>,
 ) -> Result<Answer, Problem> {
     let key = one_key(header, body.idempotency_key.as_deref())?;
-    let once = shop.once(&caller.context, &key, "POST /orders", KEEP_ORDERS, || semantic(&raw));
+    let once = shop.once(&caller.context, &key, "POST /orders", KEEP_ORDERS, || semantic(&raw))?;
     let mut answer = match place(&shop, &caller, &body, once.as_ref()).await {
         Ok(answer) => answer,
         // What is refused now may have been accepted before under the same key.
@@ -73,6 +73,8 @@ pub(super) async fn place_order(
             None => return Err(problem),
         },
     };
+    // It is placed: a repetition that comes while this one waits for the checkout gets the answer.
+    drop(once);
     answer = answer.located("/orders");
     if let Some(order) = answer.named::<Order>().filter(|_| at_least.wait_requested) {
         answer.body = with_end(&shop, order, at_least.wait, answer.body).await?;

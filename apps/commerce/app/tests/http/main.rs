@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod books;
+mod engines;
 mod orders;
 mod payments;
+mod probes;
 mod repeated;
 mod sessions;
 mod support;

@@ -2,6 +2,8 @@
 
 use crate::support::{Api, cart, item};
 use axum::http::Method;
+use gallae_core::Actor;
+use gallae_http::IdempotencyKey;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,14 +38,67 @@ async fn many_at_once_with_one_key_are_one_order() {
     let api = Api::open_with(&[("orders.window_seconds", "0")]).await;
     let token = api.customer("user@example.com").await;
     let body = cart(&[item("product-1", 1, 1_000)]);
-    let all = (0..16)
-        .map(|_| api.json_with(Method::POST, "/orders", &token, &[("idempotency-key", "k-1")], body.clone()));
-    let replies = futures::future::join_all(all).await;
-    for reply in &replies {
-        assert_eq!((reply.status.as_u16(), &reply.text), (201, &replies[0].text));
+    let place =
+        || api.json_with(Method::POST, "/orders", &token, &[("idempotency-key", "k-1")], body.clone());
+    let replies = futures::future::join_all((0..16).map(|_| place())).await;
+    let first = place().await.expect(201);
+    for reply in replies {
+        if reply.status == 201 {
+            assert_eq!(reply.text, first.text);
+        } else {
+            // Sent while the first was under way: it is told to come again, and stores nothing.
+            assert_eq!(reply.refused(409, "IDEMPOTENCY_IN_FLIGHT").header("retry-after"), Some("1"));
+        }
     }
     let listed = api.get_at("/orders", &token, api.head().await).await.expect(200);
     assert_eq!(listed.json["total"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_request_is_under_way_is_told_to_wait_and_then_gets_the_answer() {
+    let api = Api::open().await;
+    let token = api.customer("user@example.com").await;
+    let body = || cart(&[item("product-1", 1, 1_000)]);
+    let key = [("idempotency-key", "k-1")];
+    // As the first request does from its first look at the store to its answer.
+    let first = api.node.shop.in_flight.begin(&keyed(&token, &api, "POST /orders", "k-1")).unwrap();
+    let second = api.json_with(Method::POST, "/orders", &token, &key, body()).await;
+    assert_eq!(second.refused(409, "IDEMPOTENCY_IN_FLIGHT").header("retry-after"), Some("1"));
+    assert_eq!(api.get("/orders", &token).await.expect(200).json["total"], 0);
+    // Another key, another route and another user are not held up.
+    let other = api.customer("other@example.com").await;
+    api.json_with(Method::POST, "/orders", &other, &key, body()).await.expect(201);
+    let book = json!({"title": "One", "author": "Kim", "price": 1_000});
+    api.json_with(Method::POST, "/books", &token, &key, book).await.expect(201);
+
+    drop(first);
+    let placed = api.json_with(Method::POST, "/orders", &token, &key, body()).await.expect(201);
+    let again = api.json_with(Method::POST, "/orders", &token, &key, body()).await.expect(201);
+    assert_eq!((again.text.as_str(), again.header("idempotent-replayed")), (&*placed.text, Some("true")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_the_checkout_holds_up_no_repetition() {
+    let api = Api::open().await;
+    let token = api.customer("user@example.com").await;
+    // Its provider answers long after this test: the first reply waits until its time is over.
+    let body = || cart(&[item("PAYMENT_TIMEOUT-1", 1, 1_000)]);
+    let key = [("idempotency-key", "k-1")];
+    let waiting = [("idempotency-key", "k-1"), ("prefer", "wait=2")];
+    let first = api.json_with(Method::POST, "/orders", &token, &waiting, body());
+    let second = async {
+        api.until("/orders", &token, |orders| orders["total"] == 1).await;
+        api.json_with(Method::POST, "/orders", &token, &key, body()).await.expect(201)
+    };
+    let (first, second) = futures::future::join(first, second).await;
+    assert_eq!(second.header("idempotent-replayed"), Some("true"));
+    assert_eq!(first.expect(201).str("/id"), second.str("/id"));
+}
+
+/// The key under which a request of this user is known.
+fn keyed(token: &str, api: &Api, operation: &str, key: &str) -> String {
+    let user = api.node.shop.tokens.verify(token).unwrap().sub;
+    IdempotencyKey::scoped(key, &Actor::User(user).to_string(), operation)
 }
 
 #[tokio::test(flavor = "multi_thread")]

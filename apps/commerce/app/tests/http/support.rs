@@ -1,5 +1,6 @@
 //! A shop in a folder of its own, and a client that speaks to its router.
 
+use crate::engines::Engines;
 use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode},
@@ -17,6 +18,8 @@ use tower::ServiceExt;
 pub(crate) struct Api {
     pub(crate) node: Node,
     _folder: TempDir,
+    /// After the node, which uses them.
+    _engines: Engines,
 }
 
 #[derive(Debug)]
@@ -72,12 +75,16 @@ impl Api {
         let folder = tempfile::tempdir().unwrap();
         let mut layers = Configuration::layers().unwrap();
         layers = layers.flag("--data-dir", "data.dir", folder.path().to_str().unwrap()).unwrap();
+        let engines = Engines::fresh();
+        for (key, value) in engines.settings() {
+            layers = layers.flag("--set", key, &value).unwrap();
+        }
         for (key, value) in settings {
             layers = layers.flag("--set", key, value).unwrap();
         }
         let configuration = Configuration::read(&layers).unwrap();
-        let node = Node::open(&configuration, Roles::ALL, None).unwrap();
-        Self { node, _folder: folder }
+        let node = Node::open(&configuration, Roles::ALL, None).await.unwrap();
+        Self { node, _folder: folder, _engines: engines }
     }
 
     pub(crate) async fn send(

@@ -155,6 +155,7 @@ impl World {
             log: Arc::new(self.log.clone()),
             dead_letters: Arc::new(Letters { log: self.log.clone(), fuse: Arc::clone(&self.fuse) }),
             leases: Arc::new(self.log.clone()),
+            pace: Duration::ZERO,
             clock: Arc::clone(&self.clock),
             node: node.into(),
             lease,

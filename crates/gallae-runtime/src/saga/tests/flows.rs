@@ -7,9 +7,10 @@ use super::{
 use crate::dispatcher::Request;
 use crate::saga::Resolution;
 use gallae_core::{
-    Actor, Metadata,
+    Actor, Metadata, Position,
     saga::{Cause, Direction, SagaEvent, SagaStatus},
 };
+use gallae_memory::Fault;
 use gallae_ports::{EffectState, EventStore, SagaStore};
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -59,6 +60,41 @@ async fn the_straight_way_takes_one_append_per_answer() {
     assert_eq!(described.row.version, described.timeline.last().unwrap().version);
     let appends = described.timeline.iter().map(|entry| entry.position).collect::<Vec<_>>();
     assert!(appends.is_sorted());
+}
+
+/// Places an order whose client hangs up as soon as its append is in the store's hands.
+async fn placed_by_one_who_left(node: &super::world::Node) -> gallae_core::SagaId {
+    node.store.answers_late.store(true, Ordering::SeqCst);
+    let mut placing = Box::pin(node.checkout(1));
+    while node.store.appended() == 0 {
+        assert!(futures::poll!(&mut placing).is_pending());
+    }
+    drop(placing);
+    let order = gallae_core::Id::<super::shop::Order>::new(uuid::Uuid::from_u128(1));
+    gallae_core::SagaId::of("checkout", &order.to_string())
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_waits_for_is_taken_up_at_once() {
+    let world = World::new();
+    let node = world.node("a", Death::Never);
+    world.settle().await;
+    let saga = placed_by_one_who_left(&node).await;
+    world.settle().await;
+    assert_eq!(world.row(saga).await.status, SagaStatus::Completed, "without the sweep: no time has passed");
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_waits_for_and_that_fails_leaves_nothing() {
+    let world = World::new();
+    let node = world.node("a", Death::Never);
+    world.settle().await;
+    world.log.fail_next(Fault::Unavailable);
+    let saga = placed_by_one_who_left(&node).await;
+    world.pass(20 * SECOND).await;
+    assert_eq!(world.log.saga(saga).await.unwrap(), None);
+    assert_eq!((world.log.head().await.unwrap(), world.outside.executed()), (Position::START, vec![]));
+    assert!(node.engine.left_alone().is_empty());
 }
 
 #[tokio::test]

@@ -186,9 +186,16 @@ pub(super) struct Mortal {
     appends: AtomicUsize,
     /// Leases are not answered for.
     pub(super) deaf: AtomicBool,
+    /// Appends are written when called and answered a turn later.
+    pub(super) answers_late: AtomicBool,
 }
 
 impl Mortal {
+    /// How often it was asked to append.
+    pub(super) fn appended(&self) -> usize {
+        self.appends.load(Ordering::SeqCst)
+    }
+
     pub(super) fn is_dead(&self) -> bool {
         match self.death {
             Death::Never => false,
@@ -211,6 +218,14 @@ impl EventStore for Mortal {
                 async move {
                     let _ = written.await;
                     future::pending().await
+                }
+                .boxed()
+            }
+            _ if self.answers_late.load(Ordering::SeqCst) => {
+                let written = self.log.append(batch);
+                async move {
+                    tokio::task::yield_now().await;
+                    written.await
                 }
                 .boxed()
             }
@@ -391,12 +406,8 @@ impl World {
         death: Death,
         change: impl FnOnce(&mut SagaSettings),
     ) -> Node {
-        let store = Arc::new(Mortal {
-            log: self.log.clone(),
-            death,
-            appends: AtomicUsize::new(0),
-            deaf: AtomicBool::new(false),
-        });
+        let (appends, answers_late, deaf) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let store = Arc::new(Mortal { log: self.log.clone(), death, appends, deaf, answers_late });
         let effects = self.effects();
         let registry = SagaRegistry::new(shop::registrations(), &effects).unwrap();
         let mut settings = SagaSettings::new(owner);

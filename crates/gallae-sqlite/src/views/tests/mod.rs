@@ -2,6 +2,7 @@
 
 mod generations;
 mod group;
+mod pools;
 mod queries;
 mod search;
 mod store;

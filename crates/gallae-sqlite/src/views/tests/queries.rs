@@ -3,10 +3,9 @@
 use super::*;
 use crate::views::{
     filter::{Drive, Filter},
-    page_cursor::PageCursor,
     query,
 };
-use gallae_ports::{Comparison, Condition, Order, Paging, StoredView};
+use gallae_ports::{Comparison, Condition, Order, PageCursor, Paging, StoredView};
 
 /// A number from a seed, spread well enough for test data.
 fn spread(seed: u64, below: u64) -> u64 {

@@ -1,25 +1,27 @@
 //! Where a page ended, in a form that a client can carry: hexadecimal JSON.
 
-use super::trouble::Trouble;
+use crate::{Mismatch, Order};
 use gallae_core::FieldValue;
-use gallae_ports::Order;
-use serde::{Deserialize, Serialize};
 
 /// The last row of a page and the order in which it was last.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct PageCursor {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageCursor {
     order: Option<(String, bool)>,
-    pub(super) value: FieldValue,
-    pub(super) key: String,
+    /// The row's value of the field that orders; none if the key alone does.
+    pub value: FieldValue,
+    /// The row's key.
+    pub key: String,
 }
 
 impl PageCursor {
-    pub(super) fn new(order: Option<Order>, value: FieldValue, key: &str) -> Self {
+    /// The place of a row in an order.
+    pub fn new(order: Option<Order>, value: FieldValue, key: &str) -> Self {
         let order = order.map(|order| (order.field.to_owned(), order.descending));
         Self { order, value, key: key.to_owned() }
     }
 
-    pub(super) fn encode(&self) -> String {
+    /// As a client carries it.
+    pub fn encode(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let json = serde_json::json!([self.order, self.value, self.key]).to_string();
         let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
@@ -27,9 +29,13 @@ impl PageCursor {
     }
 
     /// Reads what [`encode`](Self::encode) wrote for a query in the same order.
-    pub(super) fn decode(text: &str, order: Option<Order>) -> Result<Self, Trouble> {
-        let wrong =
-            || Trouble::wrong("the page's cursor was not given out by this query: start at the first page");
+    ///
+    /// # Errors
+    /// When it is something else, or was written for another order.
+    pub fn decode(text: &str, order: Option<Order>) -> Result<Self, Mismatch> {
+        let wrong = || {
+            Mismatch("the page's cursor was not given out by this query: start at the first page".to_owned())
+        };
         let pairs = text.as_bytes().chunks(2);
         let byte =
             |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
