@@ -326,7 +326,7 @@ mod tests {
     async fn an_application_that_was_just_opened_is_asked_again_until_it_is_ready() {
         static ASKED: AtomicU32 = AtomicU32::new(0);
         let slow = async || match ASKED.fetch_add(1, Ordering::Relaxed) {
-            0 => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"code": "SAGAS_NOT_RUNNING"}))),
+            0 => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"code": "STORE_UNAVAILABLE"}))),
             1 => (StatusCode::CONFLICT, Json(json!({"code": "PROJECTION_ELSEWHERE"}))),
             _ => (StatusCode::OK, Json(json!({}))),
         };

@@ -9,8 +9,9 @@ use gallae_core::{
     saga::{Cause, Direction, SagaStatus},
 };
 use gallae_ports::{
-    AppendBatch, AppendError, EffectRow, EffectState, EventStore, Expected, Guard, SagaCount, SagaFilter,
-    SagaRow, SagaStore, SagaWrite, TimerKind, TimerRow, TimerWrite,
+    AppendBatch, AppendError, DueTimers, EarlyMessage, EarlyWrite, EffectRow, EffectState, EventStore,
+    Expected, Guard, LiveVersion, PARTITIONS, Partitions, SagaCount, SagaFilter, SagaRow, SagaStore,
+    SagaWrite, TimerKind, TimerRow, TimerWrite,
 };
 use serde_json::json;
 
@@ -29,7 +30,12 @@ macro_rules! saga_store_suite {
             sagas_are_counted_by_definition_and_status,
             timers_are_set_moved_and_removed,
             due_timers_come_poison_last,
+            due_timers_of_some_partitions_are_alone,
+            no_definition_keeps_out_the_timers_of_others,
+            live_instances_are_counted_by_version,
             effects_are_kept_by_key,
+            unknown_effects_of_live_instances_come_oldest_first,
+            early_messages_are_kept_in_order_until_they_expire,
         ] }
     };
 }
@@ -142,12 +148,12 @@ pub async fn saga_writes_commit_with_the_events_or_not_at_all<H: Harness<Store: 
     let stream = crate::sample::stream("saga-1");
     refused(&store, full(vec![Guard { stream: stream.clone(), expected: exact(9) }])).await;
     assert_eq!(store.saga(saga.id).await.unwrap(), None);
-    assert_eq!(store.next_timer().await.unwrap(), None);
+    assert_eq!(store.next_timer(&Partitions::ALL).await.unwrap(), None);
     assert!(store.effects(saga.id).await.unwrap().is_empty());
 
     append(&store, full(vec![])).await;
     assert!(store.saga(saga.id).await.unwrap().is_some());
-    assert_eq!(store.next_timer().await.unwrap(), Some(later(1)));
+    assert_eq!(store.next_timer(&Partitions::ALL).await.unwrap(), Some(later(1)));
     assert_eq!(store.effects(saga.id).await.unwrap().len(), 1);
 
     let too_late = AppendBatch {
@@ -171,6 +177,7 @@ pub async fn sagas_are_found_by_every_filter<H: Harness<Store: EventStore + Saga
         correlation_id: "flow-odd".parse().unwrap(),
         user: Some(lee),
         updated_at: later(100),
+        partition: 200,
         ..row("order-odd")
     };
     let mut rows: Vec<SagaRow> = (0..3)
@@ -201,7 +208,9 @@ pub async fn sagas_are_found_by_every_filter<H: Harness<Store: EventStore + Saga
             business_key: Some("order-odd".into()),
             user: Some(lee),
             updated_before: Some(later(150)),
+            partitions: Some([200].into_iter().collect()),
         },
+        SagaFilter { partitions: Some([3, 200, 255].into_iter().collect()), ..any.clone() },
     ];
     for filter in filters {
         let (found, total) = store.sagas(&filter, 0, 10).await.unwrap();
@@ -210,6 +219,8 @@ pub async fn sagas_are_found_by_every_filter<H: Harness<Store: EventStore + Saga
     assert_eq!(store.sagas(&any, 0, 10).await.unwrap().1, 4);
     let both = SagaFilter { statuses: vec![SagaStatus::Stuck, SagaStatus::Running], ..any.clone() };
     assert_eq!(store.sagas(&both, 0, 10).await.unwrap().1, 4);
+    let nowhere = SagaFilter { partitions: Some(Partitions::NONE), ..any.clone() };
+    assert_eq!(store.sagas(&nowhere, 0, 10).await.unwrap(), (vec![], 0));
     let none = SagaFilter { definition: Some("refund".into()), user: Some(kim), ..any };
     assert_eq!(store.sagas(&none, 0, 10).await.unwrap(), (vec![], 0));
 }
@@ -274,23 +285,23 @@ pub async fn timers_are_set_moved_and_removed<H: Harness<Store: EventStore + Sag
     let (a, b) = (row("a"), row("b"));
     let both = [&a, &b].map(|row| SagaWrite::Insert(row.clone())).to_vec();
     append(&store, sagas(both)).await;
-    assert_eq!(store.next_timer().await.unwrap(), None);
+    assert_eq!(store.next_timer(&Partitions::ALL).await.unwrap(), None);
     let all_kinds = TimerKind::ALL.map(|kind| TimerRow { kind, ..timer(a.id, kind.as_str(), later(50), 2) });
     let mut set: Vec<TimerWrite> = all_kinds.iter().cloned().map(TimerWrite::Set).collect();
     set.push(TimerWrite::Set(timer(b.id, "retry", later(20), 0)));
     append(&store, timers(set)).await;
     assert_eq!(named(&store, a.id).await, sorted(all_kinds.to_vec()));
-    assert_eq!(store.next_timer().await.unwrap(), Some(later(20)));
+    assert_eq!(store.next_timer(&Partitions::ALL).await.unwrap(), Some(later(20)));
 
     let moved = TimerRow { fail_count: 3, ..timer(a.id, "retry", later(10), 0) };
     append(&store, timers(vec![TimerWrite::Set(moved.clone())])).await;
     assert!(named(&store, a.id).await.contains(&moved), "setting a timer again moves it");
-    assert_eq!(named(&store, a.id).await.len(), 4);
-    assert_eq!(store.next_timer().await.unwrap(), Some(later(10)));
+    assert_eq!(named(&store, a.id).await.len(), TimerKind::ALL.len());
+    assert_eq!(store.next_timer(&Partitions::ALL).await.unwrap(), Some(later(10)));
 
     let remove = |saga, name: &str| TimerWrite::Remove { saga, timer: name.into() };
     append(&store, timers(vec![remove(a.id, "retry"), remove(a.id, "unknown")])).await;
-    assert_eq!(named(&store, a.id).await.len(), 3);
+    assert_eq!(named(&store, a.id).await.len(), TimerKind::ALL.len() - 1);
     assert_eq!(named(&store, b.id).await.len(), 1, "the timer of the same name of another instance stays");
 
     let fresh = timer(a.id, "resume", later(70), 0);
@@ -308,13 +319,73 @@ pub async fn due_timers_come_poison_last<H: Harness<Store: EventStore + SagaStor
         .map(|(name, at, fails)| TimerWrite::Set(timer(saga.id, name, later(at), fails)));
     append(&store, timers(set.to_vec())).await;
     let due = async |now, limit| {
-        let due = store.due_timers(now, limit).await.unwrap();
+        let due = store.due_timers(&all_due(now, limit)).await.unwrap();
         due.into_iter().map(|timer| timer.timer).collect::<Vec<_>>()
     };
     assert_eq!(due(later(10), 10).await, ["early", "late", "failed", "poison"]);
     assert_eq!(due(later(10), 3).await, ["early", "late", "failed"]);
     assert_eq!(due(later(11), 10).await.len(), 5, "a timer is due at its time");
     assert!(due(NOW, 10).await.is_empty());
+}
+
+/// A node looks at the partitions that it owns.
+pub async fn due_timers_of_some_partitions_are_alone<H: Harness<Store: EventStore + SagaStore>>(harness: &H) {
+    let store = harness.fresh().await;
+    let saga = row("a");
+    append(&store, sagas(vec![SagaWrite::Insert(saga.clone())])).await;
+    let placed = (0..PARTITIONS).map(|partition| TimerRow {
+        partition,
+        ..timer(saga.id, &format!("t-{partition:03}"), later(u64::from(PARTITIONS - partition)), 0)
+    });
+    append(&store, timers(placed.map(TimerWrite::Set).collect())).await;
+    let some: Partitions = [0, 63, 64, 255].into_iter().collect();
+    let due = store.due_timers(&DueTimers { partitions: some, ..all_due(later(1_000), 10) }).await.unwrap();
+    let names: Vec<_> = due.iter().map(|timer| timer.timer.as_str()).collect();
+    assert_eq!(names, ["t-255", "t-064", "t-063", "t-000"]);
+    assert_eq!(store.next_timer(&some).await.unwrap(), Some(later(1)));
+    assert_eq!(store.next_timer(&[7, 9].into_iter().collect()).await.unwrap(), Some(later(247)));
+    assert_eq!(store.next_timer(&Partitions::NONE).await.unwrap(), None);
+    assert_eq!(store.due_timers(&all_due(later(1_000), 1_000)).await.unwrap().len(), 256);
+}
+
+/// However many timers one definition has, those of others are among the ones found.
+pub async fn no_definition_keeps_out_the_timers_of_others<H: Harness<Store: EventStore + SagaStore>>(
+    harness: &H,
+) {
+    let store = harness.fresh().await;
+    let (busy, calm) = (row("a"), SagaRow { definition: "refund".into(), ..row("a") });
+    append(&store, sagas([&busy, &calm].map(|row| SagaWrite::Insert(row.clone())).to_vec())).await;
+    let mut set: Vec<_> =
+        (1..=5).map(|n| TimerWrite::Set(timer(busy.id, &format!("busy-{n}"), later(n), 0))).collect();
+    set.push(TimerWrite::Set(timer(calm.id, "calm", later(9), 0)));
+    append(&store, timers(set)).await;
+    let due = |per_definition, limit| DueTimers { per_definition, ..all_due(later(10), limit) };
+    let names = async |wanted: DueTimers| {
+        let due = store.due_timers(&wanted).await.unwrap();
+        due.into_iter().map(|timer| timer.timer).collect::<Vec<_>>()
+    };
+    assert_eq!(names(due(2, 10)).await, ["busy-1", "busy-2", "calm"]);
+    assert_eq!(names(due(2, 2)).await, ["busy-1", "busy-2"]);
+    assert_eq!(names(due(9, 5)).await.len(), 5);
+}
+
+/// What a release must be able to run.
+pub async fn live_instances_are_counted_by_version<H: Harness<Store: EventStore + SagaStore>>(harness: &H) {
+    let store = harness.fresh().await;
+    assert!(store.live_versions().await.unwrap().is_empty());
+    let rows = SagaStatus::ALL.iter().enumerate().map(|(n, status)| SagaRow {
+        status: *status,
+        definition_version: 1 + u32::from(*status == SagaStatus::Stuck),
+        definition_hash: if *status == SagaStatus::Paused { "other" } else { "hash" }.into(),
+        ..row(&format!("order-{n}"))
+    });
+    append(&store, sagas(rows.map(SagaWrite::Insert).collect())).await;
+    let mut live = store.live_versions().await.unwrap();
+    live.sort_by_key(|live| (live.version, live.hash.clone()));
+    let expected = [(1, "hash", 3), (1, "other", 1), (2, "hash", 1)].map(|(version, hash, count)| {
+        LiveVersion { definition: "checkout".into(), version, hash: hash.into(), count }
+    });
+    assert_eq!(live, expected);
 }
 
 /// An effect is inserted at its first dispatch and replaced by what becomes known of it.
@@ -339,6 +410,74 @@ pub async fn effects_are_kept_by_key<H: Harness<Store: EventStore + SagaStore>>(
         append(&store, write(vec![known.clone()])).await;
         assert_eq!(store.effects(saga.id).await.unwrap(), [known, second.clone()]);
     }
+}
+
+/// What nobody knows the outcome of, as long as somebody may still want to know.
+pub async fn unknown_effects_of_live_instances_come_oldest_first<
+    H: Harness<Store: EventStore + SagaStore>,
+>(
+    harness: &H,
+) {
+    let store = harness.fresh().await;
+    let (lives, ended) = (row("a"), SagaRow { status: SagaStatus::Abandoned, ..row("b") });
+    append(&store, sagas([&lives, &ended].map(|row| SagaWrite::Insert(row.clone())).to_vec())).await;
+    let unknown = |saga, key: &str, at| EffectRow { state: EffectState::Unknown, ..effect(saga, key, at) };
+    let (late, early) = (unknown(lives.id, "late", later(5)), unknown(lives.id, "early", later(1)));
+    let effects =
+        vec![late.clone(), early.clone(), unknown(ended.id, "over", NOW), effect(lives.id, "sent", NOW)];
+    append(&store, AppendBatch { effects, ..batch() }).await;
+    assert_eq!(store.unknown_effects(10).await.unwrap(), (vec![early.clone(), late], 2));
+    assert_eq!(store.unknown_effects(1).await.unwrap(), (vec![early.clone()], 2));
+    let known = EffectRow { state: EffectState::Executed, ..early };
+    append(&store, AppendBatch { effects: vec![known], ..batch() }).await;
+    assert_eq!(store.unknown_effects(0).await.unwrap(), (vec![], 1));
+}
+
+/// For an instance that has not begun. They commit with the events or not at all, and are purged when they have expired.
+pub async fn early_messages_are_kept_in_order_until_they_expire<H: Harness<Store: EventStore + SagaStore>>(
+    harness: &H,
+) {
+    let store = harness.fresh().await;
+    let (saga, other) = (SagaId::new(uuid()), SagaId::new(uuid()));
+    let message = |saga, id: &str, at| EarlyMessage {
+        saga,
+        message_id: id.into(),
+        signal: "paid".into(),
+        payload: json!({"금액": 1, "id": id}),
+        expires_at: later(at),
+    };
+    let (second, first) = (message(saga, "a", 10), message(saga, "z", 20));
+    let put = |messages: Vec<EarlyMessage>| AppendBatch {
+        early: messages.into_iter().map(EarlyWrite::Put).collect(),
+        ..batch()
+    };
+    append(&store, put(vec![first.clone()])).await;
+    append(&store, put(vec![second.clone(), message(other, "a", 10)])).await;
+    assert_eq!(store.early_messages(saga, NOW).await.unwrap(), [first.clone(), second.clone()]);
+    assert_eq!(store.early_messages(saga, later(10)).await.unwrap(), std::slice::from_ref(&first));
+
+    let changed = EarlyMessage { payload: json!(7), ..first.clone() };
+    append(&store, put(vec![changed.clone()])).await;
+    assert_eq!(
+        store.early_messages(saga, NOW).await.unwrap(),
+        [changed.clone(), second.clone()],
+        "in its place"
+    );
+
+    let guards = vec![Guard { stream: crate::sample::stream("saga-1"), expected: exact(9) }];
+    refused(&store, AppendBatch { guards, ..put(vec![message(saga, "b", 30)]) }).await;
+    assert_eq!(store.early_messages(saga, NOW).await.unwrap().len(), 2);
+
+    let remove = |id: &str| EarlyWrite::Remove { saga, message_id: id.into() };
+    append(&store, AppendBatch { early: vec![remove("z"), remove("unknown")], ..batch() }).await;
+    assert_eq!(store.early_messages(saga, NOW).await.unwrap(), [second]);
+    assert_eq!(store.purge(later(11), 10).await.unwrap(), 2);
+    assert!(store.early_messages(saga, NOW).await.unwrap().is_empty());
+    assert!(store.early_messages(other, NOW).await.unwrap().is_empty());
+}
+
+fn all_due(now: Timestamp, limit: usize) -> DueTimers {
+    DueTimers { now, partitions: Partitions::ALL, per_definition: limit, limit }
 }
 
 fn sagas(sagas: Vec<SagaWrite>) -> AppendBatch {

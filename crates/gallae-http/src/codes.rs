@@ -70,5 +70,4 @@ codes! {
     SAGA_PAST_PIVOT "SAGA_PAST_PIVOT", CONFLICT, "This saga can only go forward", "이 사가는 되돌릴 수 있는 지점을 지났습니다";
     SAGA_STATE_REFUSES "SAGA_STATE_REFUSES", CONFLICT, "The state of this saga does not allow it", "이 사가의 상태에서는 할 수 없습니다";
     SAGA_UNRUNNABLE "SAGA_UNRUNNABLE", CONFLICT, "This release cannot run this saga", "이 릴리스가 실행할 수 없는 사가입니다";
-    SAGAS_NOT_RUNNING "SAGAS_NOT_RUNNING", SERVICE_UNAVAILABLE, "This node does not run sagas at the moment", "이 노드는 지금 사가를 실행하지 않습니다";
 }

@@ -1,6 +1,6 @@
 //! One durable commit: what it may hold, and how it may fail.
 
-use crate::{EffectRow, SagaWrite, StoreFault, TimerWrite};
+use crate::{EarlyWrite, EffectRow, SagaWrite, StoreFault, TimerWrite};
 use bytes::Bytes;
 use gallae_core::{EventId, EventType, Metadata, Position, SagaId, StreamId, Timestamp, Version};
 use std::{borrow::Cow, sync::Arc};
@@ -31,6 +31,8 @@ pub struct AppendBatch {
     pub inbox: Vec<InboxEntry>,
     /// Effects inserted or moved on, by effect key.
     pub effects: Vec<EffectRow>,
+    /// Messages for instances that have not begun, kept or removed.
+    pub early: Vec<EarlyWrite>,
     /// The lease that must still be held.
     pub fence: Option<Fence>,
 }
@@ -49,6 +51,7 @@ impl AppendBatch {
             timers: Vec::new(),
             inbox: Vec::new(),
             effects: Vec::new(),
+            early: Vec::new(),
             fence: None,
         }
     }

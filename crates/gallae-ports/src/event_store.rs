@@ -98,7 +98,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// Who holds a unique key at `now`.
     fn claim(&self, key: &str, now: Timestamp) -> BoxFuture<'_, Result<Option<HeldClaim>, StoreFault>>;
 
-    /// Deletes idempotency records, claims and inbox entries that expired before `now`, at most `limit` of each; says how many.
+    /// Deletes idempotency records, claims, inbox entries and early messages that expired before `now`, at most `limit` of each;
+    /// says how many.
     /// Inbox entries older than a week are expired.
     fn purge(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64, StoreFault>>;
 

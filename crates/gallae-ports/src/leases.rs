@@ -1,6 +1,6 @@
 //! Leases with epochs: who does a piece of work, and proof that it still does.
 
-use crate::{BoxFuture, StoreFault};
+use crate::{BoxFuture, Fence, StoreFault};
 use gallae_core::Timestamp;
 use std::time::Duration;
 
@@ -29,6 +29,27 @@ pub trait LeaseStore: Send + Sync + 'static {
     /// Lets it go at once, so that the next owner need not wait.
     fn release(&self, name: &str, owner: &str, epoch: u64) -> BoxFuture<'_, Result<(), StoreFault>>;
 
+    /// Takes each of these leases that [`acquire`](Self::acquire) would give, in one statement; those that somebody else holds
+    /// are left out.
+    fn acquire_each(
+        &self,
+        names: &[String],
+        owner: &str,
+        ttl: Duration,
+    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreFault>>;
+
+    /// Extends each of these leases that `owner` still holds at its epoch, in one statement. The names of those extended: what
+    /// is missing was lost.
+    fn renew_each(
+        &self,
+        held: &[Fence],
+        owner: &str,
+        ttl: Duration,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreFault>>;
+
+    /// Lets each of these leases go that `owner` still holds at its epoch, in one statement.
+    fn release_each(&self, held: &[Fence], owner: &str) -> BoxFuture<'_, Result<(), StoreFault>>;
+
     /// Every lease.
     fn leases(&self) -> BoxFuture<'_, Result<Vec<Lease>, StoreFault>>;
 }
@@ -44,4 +65,6 @@ pub struct Lease {
     pub epoch: u64,
     /// Until when, by the store's clock.
     pub until: Timestamp,
+    /// How long it still lasts, by the store's clock; zero once it has run out or was released.
+    pub left: Duration,
 }

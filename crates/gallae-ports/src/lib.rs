@@ -18,6 +18,7 @@ mod fault;
 mod leases;
 mod locks;
 mod page_cursor;
+mod partitions;
 mod pools;
 mod projections;
 mod recent;
@@ -45,12 +46,13 @@ pub use fault::StoreFault;
 pub use leases::{Lease, LeaseStore};
 pub use locks::{LockGrant, LockRefusal, LockService, LockState};
 pub use page_cursor::PageCursor;
+pub use partitions::{PARTITIONS, Partitions};
 pub use pools::{Pool, PoolRole, Pools};
 pub use projections::{ApplyError, Generation, ProjectionSpec, ProjectionStore, Slot, SlotState};
 pub use recent::RecentEvents;
 pub use saga_store::{
-    EffectRow, EffectState, SagaCount, SagaFilter, SagaRow, SagaStore, SagaWrite, TimerKind, TimerRow,
-    TimerWrite,
+    DueTimers, EarlyMessage, EarlyWrite, EffectRow, EffectState, LiveVersion, SagaCount, SagaFilter, SagaRow,
+    SagaStore, SagaWrite, TimerKind, TimerRow, TimerWrite,
 };
 pub use search::{Highlight, SearchBatch, SearchHit, SearchPage, SearchQuery, SearchRow, SearchStore};
 pub use shape::{Kind, Mismatch, Shape};

@@ -1,6 +1,6 @@
 //! Rows of saga instances, their timers and effects. Written only inside an append, read here.
 
-use crate::{BoxFuture, StoreFault};
+use crate::{BoxFuture, Partitions, StoreFault};
 use gallae_core::{
     CorrelationId, SagaId, Timestamp, Version,
     saga::{Cause, Direction, SagaStatus},
@@ -24,17 +24,86 @@ pub trait SagaStore: Send + Sync + 'static {
     /// Instances by definition and status, for statistics.
     fn saga_counts(&self) -> BoxFuture<'_, Result<Vec<SagaCount>, StoreFault>>;
 
-    /// At most `limit` timers due at `now`, poison last: by fail count, then by time.
-    fn due_timers(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>>;
+    /// Instances that have not ended, by the version that they run under: what a release must still be able to run.
+    fn live_versions(&self) -> BoxFuture<'_, Result<Vec<LiveVersion>, StoreFault>>;
 
-    /// When the next timer is due, if any is set.
-    fn next_timer(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreFault>>;
+    /// Timers that are due, poison last: by fail count, then by time.
+    fn due_timers(&self, due: &DueTimers) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>>;
+
+    /// When the next timer of an instance in these partitions is due, if any is set.
+    fn next_timer(&self, partitions: &Partitions) -> BoxFuture<'_, Result<Option<Timestamp>, StoreFault>>;
 
     /// The timers of one instance.
     fn timers(&self, saga: SagaId) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>>;
 
     /// The effects of one instance, in order of first dispatch.
     fn effects(&self, saga: SagaId) -> BoxFuture<'_, Result<Vec<EffectRow>, StoreFault>>;
+
+    /// Effects in state [`Unknown`](EffectState::Unknown) of instances that have not ended, the oldest first, and how many there
+    /// are in all.
+    fn unknown_effects(&self, limit: usize) -> BoxFuture<'_, Result<(Vec<EffectRow>, u64), StoreFault>>;
+
+    /// Messages that reached an instance before it began, in the order in which they came; without those expired at `now`.
+    fn early_messages(
+        &self,
+        saga: SagaId,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<EarlyMessage>, StoreFault>>;
+}
+
+/// How many instances that have not ended run under one version of one definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveVersion {
+    /// The definition's name.
+    pub definition: String,
+    /// The version.
+    pub version: u32,
+    /// The shape of that version.
+    pub hash: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Which due timers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueTimers {
+    /// Due at this time.
+    pub now: Timestamp,
+    /// Only of instances in these partitions.
+    pub partitions: Partitions,
+    /// At most so many of each definition, so that one whose timers keep failing does not keep out the others.
+    pub per_definition: usize,
+    /// At most so many in all.
+    pub limit: usize,
+}
+
+/// A message for an instance that has not begun. Kept until it is taken up or expires.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EarlyMessage {
+    /// The instance that it is for.
+    pub saga: SagaId,
+    /// Unique within the instance.
+    pub message_id: String,
+    /// The signal's name.
+    pub signal: String,
+    /// What it says.
+    pub payload: Value,
+    /// It is forgotten after this.
+    pub expires_at: Timestamp,
+}
+
+/// A change to the messages that came early.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EarlyWrite {
+    /// Keeps a message; one with the same id is replaced and keeps its place.
+    Put(EarlyMessage),
+    /// Removes a message, if it is there.
+    Remove {
+        /// The instance that it was for.
+        saga: SagaId,
+        /// Which.
+        message_id: String,
+    },
 }
 
 /// How many instances of one definition have one status.
@@ -133,11 +202,25 @@ pub enum TimerKind {
     AttemptTimeout,
     /// The pivot was not reached in time.
     Deadline,
+    /// A step was not done in time.
+    StepDeadline,
+    /// A signal that a step waits for did not come in time.
+    Signal,
+    /// A participant is asked again whether something has happened.
+    Poll,
 }
 
 impl TimerKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Resume, Self::Retry, Self::AttemptTimeout, Self::Deadline];
+    pub const ALL: [Self; 7] = [
+        Self::Resume,
+        Self::Retry,
+        Self::AttemptTimeout,
+        Self::Deadline,
+        Self::StepDeadline,
+        Self::Signal,
+        Self::Poll,
+    ];
 
     /// The word that is stored and shown.
     pub const fn as_str(self) -> &'static str {
@@ -146,6 +229,9 @@ impl TimerKind {
             Self::Retry => "retry",
             Self::AttemptTimeout => "attempt-timeout",
             Self::Deadline => "deadline",
+            Self::StepDeadline => "step-deadline",
+            Self::Signal => "signal",
+            Self::Poll => "poll",
         }
     }
 }
@@ -242,4 +328,6 @@ pub struct SagaFilter {
     pub user: Option<Uuid>,
     /// Only last moved before this.
     pub updated_before: Option<Timestamp>,
+    /// Only in these partitions; any if absent.
+    pub partitions: Option<Partitions>,
 }

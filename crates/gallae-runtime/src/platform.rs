@@ -335,6 +335,13 @@ impl PlatformBuilder {
         self
     }
 
+    /// Sets the limits of calls to a participant; [`saga::Limits::default`] otherwise.
+    #[must_use]
+    pub fn limits(mut self, dependency: impl Into<String>, limits: saga::Limits) -> Self {
+        self.effects = self.effects.limited(dependency, limits);
+        self
+    }
+
     /// Publishes the log to a broker.
     #[must_use]
     pub fn relay(mut self, mapping: Mapping, broker: Arc<dyn Broker>) -> Self {
@@ -362,6 +369,7 @@ impl PlatformBuilder {
         let owner = self.owner.as_ref().unwrap_or(node);
         let mut settings = SagaSettings::new(&**owner);
         settings.lease = self.lease;
+        settings.roster = self.lease / 20;
         settings.max_active = self.concurrency.unwrap_or(settings.max_active);
         let triggers = SagaTriggers::new(registry, settings.max_queued);
         let types: AggregateTypes = self.aggregates.iter().map(|kind| (kind.name, *kind)).collect();
@@ -433,7 +441,9 @@ impl PlatformBuilder {
     }
 
     fn mistakes(&self) -> Vec<BuildError> {
-        let mut errors = Vec::new();
+        let unknown = self.effects.unknown_limits().into_iter();
+        let mut errors: Vec<_> =
+            unknown.map(|name| BuildError::UnknownDependency { dependency: name.to_owned() }).collect();
         let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
         for (index, kind) in self.aggregates.iter().enumerate() {
             let malformed = kind.name.is_empty()
@@ -529,6 +539,12 @@ pub enum BuildError {
         first: String,
         /// Another one.
         second: &'static str,
+    },
+    /// Limits for a participant that nobody speaks to.
+    #[error("there are limits for the dependency {dependency:?}, and no effect handler of that name")]
+    UnknownDependency {
+        /// Its name.
+        dependency: String,
     },
     /// A saga cannot be run.
     #[error(transparent)]

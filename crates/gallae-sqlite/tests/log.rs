@@ -89,7 +89,7 @@ async fn a_refused_batch_leaves_no_trace() {
     assert_eq!(log.claim("email:b", now()).await.unwrap(), None);
     assert_eq!(log.idempotency("k", now()).await.unwrap(), None);
     assert_eq!(log.list_streams("user-", None, 10).await.unwrap().len(), 2);
-    assert_eq!(log.next_timer().await.unwrap(), None);
+    assert_eq!(log.next_timer(&gallae_ports::Partitions::ALL).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -290,6 +290,7 @@ fn platform(
         counters: engines.counters.clone(),
         gateway,
         payment_deadline: shop.payment_deadline,
+        payment_limits: shop.payment_limits,
         clock: Arc::clone(&engines.clock),
         store: engines.log.id(),
     };

@@ -1,5 +1,6 @@
 //! What the shop can be told, beside the platform.
 
+use gallae_runtime::saga::{Limits, Rate};
 use gallae_server::config::Mode;
 use serde::Deserialize;
 use std::time::Duration;
@@ -60,6 +61,10 @@ pub struct DashboardSection {
 pub struct PaymentsSection {
     /// Milliseconds that an answer is waited for.
     pub deadline_ms: u64,
+    /// Calls under way at the same time, of this node; 0 does not limit them.
+    pub concurrency: usize,
+    /// Calls a second, of this node; 0 does not limit them.
+    pub per_second: u32,
     /// Whether product ids such as `PAYMENT_FAIL` make the simulator fail.
     pub triggers: Switch,
 }
@@ -114,6 +119,8 @@ pub struct ShopSettings {
     pub zone: jiff::tz::TimeZone,
     /// How long an answer of the payment provider is waited for.
     pub payment_deadline: Duration,
+    /// How the payment provider is called.
+    pub payment_limits: Limits,
     /// Whether product ids make the simulator fail.
     pub payment_triggers: bool,
 }
@@ -142,6 +149,17 @@ pub enum SettingsError {
         /// What to do.
         remedy: &'static str,
     },
+}
+
+impl PaymentsSection {
+    fn limits(&self) -> Limits {
+        let per_second = Some(self.per_second).filter(|calls| *calls > 0);
+        Limits {
+            concurrency: Some(self.concurrency).filter(|calls| *calls > 0),
+            rate: per_second.map(|calls| Rate { per_second: f64::from(calls), burst: calls }),
+            ..Limits::default()
+        }
+    }
 }
 
 impl ShopSections {
@@ -179,6 +197,7 @@ impl ShopSections {
                 .then(|| Duration::from_secs(self.orders.window_seconds)),
             zone,
             payment_deadline: Duration::from_millis(self.payments.deadline_ms),
+            payment_limits: self.payments.limits(),
             payment_triggers: self.payments.triggers != Switch::Off && !production,
         })
     }
@@ -221,6 +240,15 @@ mod tests {
             let refused = sections(trick).resolve(Mode::Production);
             assert!(matches!(refused, Err(SettingsError::NotInProduction { .. })), "{refused:?}");
         }
+    }
+
+    #[test]
+    fn nothing_limits_the_calls_of_the_provider_unless_told_so() {
+        let free = sections(|_| {}).resolve(Mode::Production).unwrap().payment_limits;
+        assert_eq!(free, Limits::default());
+        let told = sections(|s| (s.payments.concurrency, s.payments.per_second) = (8, 50));
+        let limits = told.resolve(Mode::Demo).unwrap().payment_limits;
+        assert_eq!((limits.concurrency, limits.rate), (Some(8), Some(Rate { per_second: 50.0, burst: 50 })));
     }
 
     #[test]

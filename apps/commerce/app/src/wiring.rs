@@ -18,6 +18,7 @@ use gallae_runtime::{
     PlatformBuilder,
     projector::{counters, search, view},
     relay::Mapping,
+    saga::Limits,
 };
 use std::{fmt, sync::Arc, time::Duration};
 use uuid::Uuid;
@@ -43,6 +44,8 @@ pub struct Wiring {
     pub gateway: Arc<dyn PaymentGateway>,
     /// How long its answers are waited for.
     pub payment_deadline: Duration,
+    /// How it is called.
+    pub payment_limits: Limits,
     /// The platform's clock.
     pub clock: Arc<dyn Clock>,
     /// The log's id.
@@ -53,7 +56,16 @@ impl Wiring {
     /// Adds the shop's aggregates, projections, sagas and participants to a platform.
     #[must_use]
     pub fn install(self, platform: PlatformBuilder) -> PlatformBuilder {
-        let Self { views, search: index, counters: sums, gateway, payment_deadline, clock, store } = self;
+        let Self {
+            views,
+            search: index,
+            counters: sums,
+            gateway,
+            payment_deadline,
+            payment_limits,
+            clock,
+            store,
+        } = self;
         let payments = PaymentEffects::new(gateway, clock, payment_deadline, store);
         platform
             .aggregate::<User>()
@@ -71,6 +83,7 @@ impl Wiring {
             .saga::<Checkout>()
             .saga::<Refund>()
             .effect(gateway::DEPENDENCY, Arc::new(payments))
+            .limits(gateway::DEPENDENCY, payment_limits)
             .effect(notifications::DEPENDENCY, Arc::new(Notifications))
     }
 }

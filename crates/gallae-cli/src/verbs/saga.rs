@@ -48,6 +48,9 @@ pub enum Saga {
     /// Show how sagas are doing in sum
     #[command(after_help = "Examples:\n  {bin} saga statistics\n  {bin} saga statistics --json")]
     Statistics,
+    /// Show whether calls to participants leave: breakers, rates, calls at once, retries
+    #[command(after_help = "Examples:\n  {bin} saga dependencies\n  {bin} saga dependencies --json")]
+    Dependencies,
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +64,7 @@ pub struct Intervention {
 
 impl Saga {
     pub(super) fn intervenes(&self) -> bool {
-        !matches!(self, Self::List { .. } | Self::Show { .. } | Self::Statistics)
+        !matches!(self, Self::List { .. } | Self::Show { .. } | Self::Statistics | Self::Dependencies)
     }
 
     pub(super) async fn run(&self, client: &Client, output: &Output) -> Result<Exit, Failure> {
@@ -89,6 +92,10 @@ impl Saga {
             Self::Statistics => {
                 let found = client.get("/sagas/statistics").await?;
                 output.give(&found, || statistics(&found))?;
+            }
+            Self::Dependencies => {
+                let found = client.get("/sagas/dependencies").await?;
+                output.give(&found, || dependencies(&found))?;
             }
             Self::Retry(of) => of.post(client, output, "retry").await?,
             Self::Compensate(of) => of.post(client, output, "compensate").await?,
@@ -193,6 +200,29 @@ fn statistics(found: &Value) -> String {
         ]);
     }
     format!("{table}\n{} active, {} waiting for an operator", cell(found, "/active"), cell(found, "/stuck"))
+}
+
+fn dependencies(found: &Value) -> String {
+    let columns =
+        ["dependency", "breaker", "calls", "failed", "slow", "under way", "waiting", "retries left", "held"];
+    let mut table = Table::new(columns).numbers(&[2, 3, 4, 5, 6, 7]).or_say("sagas call nobody");
+    for one in found["dependencies"].as_array().into_iter().flatten() {
+        let held = one["held"].as_object().into_iter().flatten();
+        let held: Vec<_> = held.map(|(why, count)| format!("{why} {count}")).collect();
+        let left = one["retriesLeft"].as_f64().map_or_else(|| "-".to_owned(), |left| format!("{left:.1}"));
+        table.row([
+            cell(one, "/name"),
+            cell(one, "/breaker"),
+            cell(one, "/calls"),
+            percent(&one["failureRate"]),
+            percent(&one["slowRate"]),
+            cell(one, "/inFlight"),
+            cell(one, "/waiting"),
+            left,
+            held.join(", "),
+        ]);
+    }
+    format!("{table}\nas node {} sees it", cell(found, "/node"))
 }
 
 fn millis(value: &Value) -> String {

@@ -19,6 +19,32 @@ pub enum FailureClass {
     Permanent,
 }
 
+/// Why a call may not leave yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HoldReason {
+    /// Calls to the participant fail or are slow: none leaves for a while.
+    Breaker,
+    /// So many calls a second, and no more.
+    Rate,
+    /// So many calls at once, and no more.
+    Concurrency,
+    /// So many retries for each first call, and no more.
+    RetryBudget,
+}
+
+impl HoldReason {
+    /// The word that is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Breaker => "breaker",
+            Self::Rate => "rate",
+            Self::Concurrency => "concurrency",
+            Self::RetryBudget => "retryBudget",
+        }
+    }
+}
+
 /// What happened to a saga instance.
 #[derive(Clone, Debug, PartialEq, Event)]
 #[allow(missing_docs, reason = "the fields say what they are; each variant says what happened")]
@@ -42,6 +68,19 @@ pub enum SagaEvent {
         epoch: u64,
         effect_key: EffectKey,
         request_hash: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+    },
+    /// An attempt may not be made before `retry_at`, because of what the participant can bear. It costs no attempt.
+    #[event(name = "SagaStepHeld", version = 1)]
+    StepHeld {
+        step: String,
+        direction: Direction,
+        why: HoldReason,
+        reason: String,
+        retry_at: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
     },
     /// The step took effect; its answer is kept.
     #[event(name = "SagaStepSucceeded", version = 1)]

@@ -184,6 +184,7 @@ pub struct StepDefinition<S: Saga> {
     action: Action<S>,
     undo: Option<Action<S>>,
     retry: RetryPolicy,
+    deadline: Option<Duration>,
     skippable: bool,
     after: Vec<&'static str>,
 }
@@ -191,7 +192,7 @@ pub struct StepDefinition<S: Saga> {
 impl<S: Saga> StepDefinition<S> {
     fn new<T>(step: Step<T>, kind: StepKind, action: Action<S>, retry: RetryPolicy) -> Self {
         let after = Vec::new();
-        Self { name: step.name, kind, action, undo: None, retry, skippable: false, after }
+        Self { name: step.name, kind, action, undo: None, retry, deadline: None, skippable: false, after }
     }
 
     /// How the step is undone.
@@ -205,6 +206,14 @@ impl<S: Saga> StepDefinition<S> {
     #[must_use]
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// How long the step may take from its first attempt, waits included. Then it counts as refused; a call whose outcome is not
+    /// known is followed up first. Undoing has no deadline.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 
@@ -234,6 +243,10 @@ impl<S: Saga> StepDefinition<S> {
     /// How it is retried.
     pub fn retry_policy(&self) -> &RetryPolicy {
         &self.retry
+    }
+    /// See [`deadline`](Self::deadline).
+    pub fn time_allowed(&self) -> Option<Duration> {
+        self.deadline
     }
     /// Whether the saga may end without it.
     pub fn is_skippable(&self) -> bool {

@@ -10,7 +10,7 @@ mod state;
 mod status;
 
 pub use effect::{CallResult, Direction, EffectKey, request_hash};
-pub use event::{FailureClass, SagaEvent};
+pub use event::{FailureClass, HoldReason, SagaEvent};
 pub use graph::{
     Action, GraphError, RetryPolicy, SagaGraph, Step, StepDefinition, StepKind, call, compensable, local,
     pivot, retriable,

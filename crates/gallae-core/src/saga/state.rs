@@ -1,6 +1,6 @@
 //! The state of a saga instance, folded from its stream.
 
-use super::{Cause, Direction, FailureClass, SagaEnd, SagaEvent, SagaStatus};
+use super::{Cause, Direction, FailureClass, HoldReason, SagaEnd, SagaEvent, SagaStatus};
 use crate::{Aggregate, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,6 +52,15 @@ pub struct StepState {
     pub request_hash: Option<String>,
     /// The key of the effect in the present direction.
     pub effect_key: Option<String>,
+    /// When it must be done, once it has begun.
+    #[serde(default)]
+    pub deadline: Option<Timestamp>,
+    /// Why its next attempt may not be made yet, when that is not a failure.
+    #[serde(default)]
+    pub held: Option<HoldReason>,
+    /// How often in a row it was held.
+    #[serde(default)]
+    pub holds: u32,
 }
 
 /// The lifecycle of a step: forward above, its mirror below.
@@ -108,7 +117,17 @@ impl SagaState {
 impl Default for StepState {
     fn default() -> Self {
         let phase = StepPhase::Ready;
-        Self { phase, attempt: 0, error: None, retry_at: None, request_hash: None, effect_key: None }
+        Self {
+            phase,
+            attempt: 0,
+            error: None,
+            retry_at: None,
+            request_hash: None,
+            effect_key: None,
+            deadline: None,
+            held: None,
+            holds: 0,
+        }
     }
 }
 
@@ -149,7 +168,15 @@ impl Aggregate for SagaState {
                 };
                 self.status = Some(SagaStatus::Running);
             }
-            SagaEvent::StepDispatched { step, direction, attempt, effect_key, request_hash, .. } => {
+            SagaEvent::StepDispatched {
+                step,
+                direction,
+                attempt,
+                effect_key,
+                request_hash,
+                deadline,
+                ..
+            } => {
                 let state = self.step_mut(&step);
                 state.phase = match direction {
                     Direction::Do => StepPhase::Dispatched,
@@ -159,6 +186,23 @@ impl Aggregate for SagaState {
                 state.retry_at = None;
                 state.request_hash = Some(request_hash);
                 state.effect_key = Some(effect_key.as_str().to_owned());
+                state.deadline = deadline.or(state.deadline);
+                (state.held, state.holds) = (None, 0);
+            }
+            SagaEvent::StepHeld { step, direction, why, reason, retry_at, deadline } => {
+                let state = self.step_mut(&step);
+                // What may have happened may still have happened.
+                state.phase = match (direction, state.phase) {
+                    (Direction::Do, StepPhase::Dispatched | StepPhase::Unknown) => StepPhase::Unknown,
+                    (Direction::Do, _) => StepPhase::Backoff,
+                    (Direction::Undo, StepPhase::UndoDispatched | StepPhase::UndoUnknown) => {
+                        StepPhase::UndoUnknown
+                    }
+                    (Direction::Undo, _) => StepPhase::UndoBackoff,
+                };
+                (state.error, state.retry_at) = (Some(reason), Some(retry_at));
+                state.deadline = deadline.or(state.deadline);
+                (state.held, state.holds) = (Some(why), state.holds + 1);
             }
             SagaEvent::StepSucceeded { step, output } => {
                 self.step_mut(&step).settle(StepPhase::Succeeded);
@@ -183,6 +227,7 @@ impl Aggregate for SagaState {
                 state.attempt = attempt;
                 state.error = Some(error);
                 state.retry_at = Some(retry_at);
+                state.held = None;
             }
             SagaEvent::StepNotExecuted { step, direction } => {
                 let state = self.step_mut(&step);
@@ -224,6 +269,8 @@ impl Aggregate for SagaState {
                 for step in self.steps.values_mut().filter(|step| step.phase.waits()) {
                     step.attempt = 0;
                     step.retry_at = None;
+                    step.deadline = None;
+                    (step.held, step.holds) = (None, 0);
                 }
             }
             SagaEvent::Completed {} => {
@@ -273,5 +320,7 @@ impl StepState {
         self.phase = phase;
         self.error = None;
         self.retry_at = None;
+        self.deadline = None;
+        (self.held, self.holds) = (None, 0);
     }
 }

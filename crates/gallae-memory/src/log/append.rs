@@ -33,7 +33,7 @@ impl State {
         // From here on nothing fails.
         let first = self.head().next();
         self.records.write(claims, &batch, first);
-        self.sagas.write(sagas, &batch.timers, &batch.effects);
+        self.sagas.write(sagas, &batch);
         let versions = self.write_events(batch, &metadata);
         Ok(Appended { position: self.head(), versions, replayed: false })
     }

@@ -26,6 +26,7 @@ impl Leases {
             owner: String::new(),
             epoch: 0,
             until: now,
+            left: Duration::ZERO,
         });
         if lease.owner != owner {
             if !lease.owner.is_empty() && now < lease.until {
@@ -34,12 +35,23 @@ impl Leases {
             owner.clone_into(&mut lease.owner);
             lease.epoch += 1;
         }
-        lease.until = until;
+        (lease.until, lease.left) = (until, ttl);
         Some(lease.clone())
     }
 
     fn held(&mut self, name: &str, owner: &str, epoch: u64) -> Option<&mut Lease> {
         self.0.get_mut(name).filter(|lease| lease.owner == owner && lease.epoch == epoch)
+    }
+
+    fn renew(&mut self, name: &str, owner: &str, epoch: u64, until: Timestamp) -> bool {
+        self.held(name, owner, epoch).map(|lease| lease.until = until).is_some()
+    }
+
+    fn release(&mut self, name: &str, owner: &str, epoch: u64, now: Timestamp) {
+        if let Some(lease) = self.held(name, owner, epoch) {
+            lease.owner.clear();
+            lease.until = now;
+        }
     }
 }
 
@@ -61,19 +73,44 @@ impl LeaseStore for MemoryLog {
         ttl: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreFault>> {
         let until = self.clock.now().after(ttl);
-        ready(self.state().leases.held(name, owner, epoch).map(|lease| lease.until = until).is_some())
+        ready(self.state().leases.renew(name, owner, epoch, until))
     }
 
     fn release(&self, name: &str, owner: &str, epoch: u64) -> BoxFuture<'_, Result<(), StoreFault>> {
-        let now = self.clock.now();
-        if let Some(lease) = self.state().leases.held(name, owner, epoch) {
-            lease.owner.clear();
-            lease.until = now;
-        }
+        self.state().leases.release(name, owner, epoch, self.clock.now());
+        ready(())
+    }
+
+    fn acquire_each(
+        &self,
+        names: &[String],
+        owner: &str,
+        ttl: Duration,
+    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreFault>> {
+        let (now, mut state) = (self.clock.now(), self.state());
+        ready(names.iter().filter_map(|name| state.leases.acquire(name, owner, now, ttl)).collect())
+    }
+
+    fn renew_each(
+        &self,
+        held: &[Fence],
+        owner: &str,
+        ttl: Duration,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreFault>> {
+        let (until, mut state) = (self.clock.now().after(ttl), self.state());
+        let renewed = held.iter().filter(|held| state.leases.renew(&held.lease, owner, held.epoch, until));
+        ready(renewed.map(|held| held.lease.clone()).collect())
+    }
+
+    fn release_each(&self, held: &[Fence], owner: &str) -> BoxFuture<'_, Result<(), StoreFault>> {
+        let (now, mut state) = (self.clock.now(), self.state());
+        held.iter().for_each(|held| state.leases.release(&held.lease, owner, held.epoch, now));
         ready(())
     }
 
     fn leases(&self) -> BoxFuture<'_, Result<Vec<Lease>, StoreFault>> {
-        ready(self.state().leases.0.values().cloned().collect())
+        let now = self.clock.now();
+        let shown = |lease: &Lease| Lease { left: lease.until.since(now), ..lease.clone() };
+        ready(self.state().leases.0.values().map(shown).collect())
     }
 }

@@ -222,7 +222,8 @@ impl EventStore for MemoryLog {
     }
 
     fn purge(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<u64, StoreFault>> {
-        ready(self.state().records.purge(now, limit))
+        let mut state = self.state();
+        ready(state.records.purge(now, limit) + state.sagas.purge(now, limit))
     }
 
     fn check(&self, depth: CheckDepth) -> BoxFuture<'_, Result<CheckReport, StoreFault>> {

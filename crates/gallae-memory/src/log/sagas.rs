@@ -3,8 +3,9 @@
 use super::{MemoryLog, ready};
 use gallae_core::{SagaId, Timestamp};
 use gallae_ports::{
-    AppendError, BoxFuture, EffectRow, SagaCount, SagaFilter, SagaRow, SagaStore, SagaWrite, StoreFault,
-    TimerRow, TimerWrite,
+    AppendBatch, AppendError, BoxFuture, DueTimers, EarlyMessage, EarlyWrite, EffectRow, EffectState,
+    LiveVersion, Partitions, SagaCount, SagaFilter, SagaRow, SagaStore, SagaWrite, StoreFault, TimerRow,
+    TimerWrite,
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -15,6 +16,8 @@ pub(super) struct Sagas {
     by_key: BTreeMap<(String, String), SagaId>,
     timers: BTreeMap<(SagaId, String), TimerRow>,
     effects: BTreeMap<String, EffectRow>,
+    /// In the order in which they came.
+    early: Vec<EarlyMessage>,
 }
 
 /// The rows that a batch changes, as they will be.
@@ -46,12 +49,12 @@ impl Sagas {
             || changes.values().any(|other| other.id == row.id || key_of(other) == key_of(row))
     }
 
-    pub(super) fn write(&mut self, rows: RowChanges, timers: &[TimerWrite], effects: &[EffectRow]) {
+    pub(super) fn write(&mut self, rows: RowChanges, batch: &AppendBatch) {
         for (id, row) in rows {
             self.by_key.insert(key_of(&row), id);
             self.rows.insert(id, row);
         }
-        for write in timers {
+        for write in &batch.timers {
             match write {
                 TimerWrite::Set(row) => {
                     self.timers.insert((row.saga, row.timer.clone()), row.clone());
@@ -62,9 +65,58 @@ impl Sagas {
                 TimerWrite::RemoveAll { saga } => self.timers.retain(|(of, _), _| of != saga),
             }
         }
-        for effect in effects {
+        for effect in &batch.effects {
             self.effects.insert(effect.key.clone(), effect.clone());
         }
+        for write in &batch.early {
+            self.write_early(write);
+        }
+    }
+
+    fn write_early(&mut self, write: &EarlyWrite) {
+        match write {
+            EarlyWrite::Put(message) => {
+                let same = |known: &&mut EarlyMessage| {
+                    known.saga == message.saga && known.message_id == message.message_id
+                };
+                match self.early.iter_mut().find(same) {
+                    Some(known) => known.clone_from(message),
+                    None => self.early.push(message.clone()),
+                }
+            }
+            EarlyWrite::Remove { saga, message_id } => {
+                self.early.retain(|known| known.saga != *saga || known.message_id != *message_id);
+            }
+        }
+    }
+
+    /// Forgets at most `limit` early messages that expired before `now`.
+    pub(super) fn purge(&mut self, now: Timestamp, limit: usize) -> u64 {
+        let mut gone = 0;
+        self.early.retain(|message| {
+            let expired = message.expires_at < now && gone < limit;
+            gone += usize::from(expired);
+            !expired
+        });
+        gone as u64
+    }
+
+    fn live_versions(&self) -> Vec<LiveVersion> {
+        let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+        for row in self.rows.values().filter(|row| !row.status.is_terminal()) {
+            let version = (row.definition.clone(), row.definition_version, row.definition_hash.clone());
+            *counts.entry(version).or_default() += 1;
+        }
+        let live = |((definition, version, hash), count)| LiveVersion { definition, version, hash, count };
+        counts.into_iter().map(live).collect()
+    }
+
+    fn unknown_effects(&self) -> Vec<EffectRow> {
+        let lives = |saga: &SagaId| self.rows.get(saga).is_some_and(|row| !row.status.is_terminal());
+        let unknown = |effect: &&EffectRow| effect.state == EffectState::Unknown && lives(&effect.saga);
+        let mut effects: Vec<_> = self.effects.values().filter(unknown).cloned().collect();
+        effects.sort_by_key(|effect| effect.first_sent_at);
+        effects
     }
 
     fn matching(&self, filter: &SagaFilter) -> Vec<&SagaRow> {
@@ -88,10 +140,24 @@ impl Sagas {
         counts.into_values().collect()
     }
 
-    fn due(&self, now: Timestamp, limit: usize) -> Vec<TimerRow> {
-        let mut due: Vec<&TimerRow> = self.timers.values().filter(|timer| timer.fire_at <= now).collect();
+    fn due(&self, wanted: &DueTimers) -> Vec<TimerRow> {
+        let is_due =
+            |timer: &&TimerRow| timer.fire_at <= wanted.now && wanted.partitions.contains(timer.partition);
+        let mut due: Vec<&TimerRow> = self.timers.values().filter(is_due).collect();
         due.sort_by_key(|timer| (timer.fail_count, timer.fire_at));
-        due.into_iter().take(limit).cloned().collect()
+        let mut places: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+        due.retain(|timer| {
+            let definition = self.rows.get(&timer.saga).map(|row| row.definition.as_str());
+            let place = places.entry(definition).or_default();
+            *place += 1;
+            *place <= wanted.per_definition
+        });
+        due.into_iter().take(wanted.limit).cloned().collect()
+    }
+
+    fn next_timer(&self, partitions: &Partitions) -> Option<Timestamp> {
+        let wanted = |timer: &&TimerRow| partitions.contains(timer.partition);
+        self.timers.values().filter(wanted).map(|timer| timer.fire_at).min()
     }
 }
 
@@ -110,6 +176,7 @@ fn matches(filter: &SagaFilter, row: &SagaRow) -> bool {
         && is(&filter.business_key, &row.business_key)
         && (filter.user.is_none() || filter.user == row.user)
         && filter.updated_before.is_none_or(|before| row.updated_at < before)
+        && filter.partitions.is_none_or(|partitions| partitions.contains(row.partition))
 }
 
 impl SagaStore for MemoryLog {
@@ -134,12 +201,16 @@ impl SagaStore for MemoryLog {
         ready(self.state().sagas.counts())
     }
 
-    fn due_timers(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>> {
-        ready(self.state().sagas.due(now, limit))
+    fn live_versions(&self) -> BoxFuture<'_, Result<Vec<LiveVersion>, StoreFault>> {
+        ready(self.state().sagas.live_versions())
     }
 
-    fn next_timer(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreFault>> {
-        ready(self.state().sagas.timers.values().map(|timer| timer.fire_at).min())
+    fn due_timers(&self, due: &DueTimers) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>> {
+        ready(self.state().sagas.due(due))
+    }
+
+    fn next_timer(&self, partitions: &Partitions) -> BoxFuture<'_, Result<Option<Timestamp>, StoreFault>> {
+        ready(self.state().sagas.next_timer(partitions))
     }
 
     fn timers(&self, saga: SagaId) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>> {
@@ -153,5 +224,22 @@ impl SagaStore for MemoryLog {
             state.sagas.effects.values().filter(|effect| effect.saga == saga).cloned().collect();
         effects.sort_by_key(|effect| effect.first_sent_at);
         ready(effects)
+    }
+
+    fn unknown_effects(&self, limit: usize) -> BoxFuture<'_, Result<(Vec<EffectRow>, u64), StoreFault>> {
+        let mut effects = self.state().sagas.unknown_effects();
+        let total = effects.len() as u64;
+        effects.truncate(limit);
+        ready((effects, total))
+    }
+
+    fn early_messages(
+        &self,
+        saga: SagaId,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<EarlyMessage>, StoreFault>> {
+        let state = self.state();
+        let kept = |message: &&EarlyMessage| message.saga == saga && message.expires_at > now;
+        ready(state.sagas.early.iter().filter(kept).cloned().collect())
     }
 }

@@ -151,6 +151,10 @@ fn open_step(name: &str, step: &StepState) -> Option<String> {
     let attempt = step.attempt;
     let error = step.error.as_deref().unwrap_or("no reason was given");
     let when = step.retry_at.map_or_else(|| "now".to_owned(), |at| format!("at {at}"));
+    if let Some(held) = step.held {
+        let by = held.as_str();
+        return Some(format!("The next call of {name} is held ({by}): {error}; it asks again {when}."));
+    }
     match step.phase {
         StepPhase::Dispatched => Some(format!("It waits for the answer to attempt {attempt} of {name}.")),
         StepPhase::UndoDispatched => {

@@ -1,5 +1,6 @@
 //! Calls to participants outside.
 
+use super::dependencies::{Dependencies, Limits};
 use gallae_core::{
     SagaId,
     saga::{Direction, EffectKey},
@@ -105,6 +106,7 @@ pub enum Resolution {
 #[derive(Clone, Default)]
 pub struct Effects {
     handlers: BTreeMap<&'static str, Arc<dyn EffectHandler>>,
+    limits: BTreeMap<String, Limits>,
 }
 
 impl Effects {
@@ -118,6 +120,24 @@ impl Effects {
     pub fn with(mut self, dependency: &'static str, handler: Arc<dyn EffectHandler>) -> Self {
         self.handlers.insert(dependency, handler);
         self
+    }
+
+    /// Sets the limits of calls to a dependency; [`Limits::default`] otherwise.
+    #[must_use]
+    pub fn limited(mut self, dependency: impl Into<String>, limits: Limits) -> Self {
+        self.limits.insert(dependency.into(), limits);
+        self
+    }
+
+    /// Names that limits were set for and that no handler has.
+    pub(crate) fn unknown_limits(&self) -> Vec<&str> {
+        self.limits.keys().map(String::as_str).filter(|name| self.handler(name).is_none()).collect()
+    }
+
+    /// Each dependency, unused yet.
+    pub(super) fn dependencies(&self) -> Dependencies {
+        let limits = |name: &str| self.limits.get(name).copied().unwrap_or_default();
+        Dependencies::new(self.handlers.keys().map(|name| (*name, limits(name))))
     }
 
     pub(super) fn handler(&self, dependency: &str) -> Option<&Arc<dyn EffectHandler>> {

@@ -1,8 +1,10 @@
 //! The engine of one node: who owns the sagas, and the loops that keep them moving.
 
 use super::{
+    dependencies::{Dependencies, DependencyState},
     drive::drive,
     effects::Effects,
+    ownership::Holdings,
     queue::Queue,
     recovery::{self, Alarm},
     registry::SagaRegistry,
@@ -10,14 +12,11 @@ use super::{
 };
 use crate::{dispatcher::Dispatcher, supervisor::error_chain};
 use gallae_core::SagaId;
-use gallae_ports::{Clock, Entropy, EventStore, Lease, LeaseStore, SagaStore, StoreFault};
+use gallae_ports::{Clock, Entropy, EventStore, LeaseStore, Partitions, SagaStore, StoreFault};
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::task::JoinSet;
@@ -25,21 +24,20 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
-/// The lease under which all partitions are run.
-pub(super) const LEASE: &str = "saga";
-
 /// How the engine works. The default suits one node.
 #[derive(Clone, Debug)]
 pub struct SagaSettings {
-    /// Names the owner of the lease: the same across restarts of a node that excludes a second process, so that a restart
+    /// Names the owner of the leases: the same across restarts of a node that excludes a second process, so that a restart
     /// need not wait for the lease to run out; unique to the process otherwise.
     pub owner: String,
     /// Instances run at the same time; others wait their turn.
     pub max_active: usize,
     /// Instances that may wait in memory; those beyond are found by the sweep.
     pub max_queued: usize,
-    /// How long the lease is taken for. It is renewed after a third of that.
+    /// How long the leases are taken for. They are renewed after a third of that.
     pub lease: Duration,
+    /// How often the leases of all nodes are looked at: what is free is taken up this soon.
+    pub roster: Duration,
     /// How often running instances that nobody moves are looked for, and how long one must have rested.
     pub sweep: Duration,
     /// How often due timers are looked for, at least.
@@ -56,6 +54,7 @@ impl SagaSettings {
             max_active: 1_024,
             max_queued: 16_384,
             lease: Duration::from_secs(10),
+            roster: Duration::from_millis(500),
             sweep: Duration::from_secs(5),
             poll: Duration::from_secs(1),
             grace: Duration::from_secs(10),
@@ -88,6 +87,7 @@ pub(super) struct Core {
     pub(super) registry: Arc<SagaRegistry>,
     pub(super) queue: Arc<Queue>,
     pub(super) effects: Effects,
+    pub(super) dependencies: Arc<Dependencies>,
     pub(super) dispatcher: Dispatcher,
     pub(super) store: Arc<dyn EventStore>,
     pub(super) store_id: Uuid,
@@ -98,28 +98,15 @@ pub(super) struct Core {
     pub(super) settings: SagaSettings,
     pub(super) alarm: Alarm,
     pub(super) left_alone: Mutex<BTreeMap<SagaId, String>>,
-    leases: Arc<dyn LeaseStore>,
+    pub(super) holdings: Holdings,
+    pub(super) leases: Arc<dyn LeaseStore>,
     actor: Arc<str>,
-    owned: AtomicBool,
-}
-
-/// One period of owning the lease.
-pub(super) struct Tenure {
-    pub(super) epoch: u64,
-    /// On the monotonic clock, in microseconds: two thirds into the lease since its last renewal.
-    call_until: AtomicU64,
-    draining: AtomicBool,
 }
 
 /// Why the engine ended; its supervisor starts it again.
 #[derive(Debug, thiserror::Error)]
-#[error("the lease on sagas could not be asked for; no saga was touched")]
+#[error("the leases on sagas could not be asked for; no saga was touched")]
 pub struct SagaEngineError(#[from] StoreFault);
-
-enum TenureEnd {
-    Stopped,
-    Lost,
-}
 
 impl SagaEngine {
     pub(crate) fn new(parts: SagaEngineParts) -> Self {
@@ -138,6 +125,7 @@ impl SagaEngine {
         let core = Core {
             registry: triggers.registry,
             queue: triggers.queue,
+            dependencies: Arc::new(effects.dependencies()),
             effects,
             dispatcher,
             store_id: store.id(),
@@ -149,9 +137,9 @@ impl SagaEngine {
             settings,
             alarm: Alarm::default(),
             left_alone: Mutex::default(),
+            holdings: Holdings::new(),
             leases,
             actor: "saga".into(),
-            owned: AtomicBool::new(false),
         };
         Self { core: Arc::new(core) }
     }
@@ -161,9 +149,19 @@ impl SagaEngine {
         self.core.queue.wake(saga, None);
     }
 
-    /// Whether this node runs the sagas now.
+    /// Whether this node runs sagas now: those of the partitions that it holds.
     pub fn is_running(&self) -> bool {
-        self.core.owned.load(Ordering::Relaxed)
+        !self.core.holdings.partitions().is_empty()
+    }
+
+    /// How calls to each participant are doing on this node.
+    pub fn dependencies(&self) -> Vec<DependencyState> {
+        self.core.dependencies.states(self.core.clock.monotonic())
+    }
+
+    /// The partitions that this node holds.
+    pub fn partitions(&self) -> Partitions {
+        self.core.holdings.partitions()
     }
 
     /// Instances that this release cannot run, and why: of another version or shape, or damaged.
@@ -171,39 +169,26 @@ impl SagaEngine {
         self.core.left_alone.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Owns the sagas whenever nobody else does, and runs them, until `stop`: then what is under way is finished, within the
-    /// grace of the settings, and the lease is given back.
+    /// Shares the sagas with the other nodes that run them, and runs its part, until `stop`: then what is at rest is handed over
+    /// at once, what is under way is finished, within the grace of the settings, and the rest of the leases is given back.
     ///
     /// # Errors
-    /// When the lease cannot be asked for.
+    /// When the leases cannot be asked for at the start.
     pub async fn run(self, stop: CancellationToken) -> Result<(), SagaEngineError> {
         let core = &self.core;
-        while !stop.is_cancelled() {
-            let asked = core.clock.monotonic();
-            let SagaSettings { owner, lease: ttl, .. } = &core.settings;
-            let Some(lease) = core.leases.acquire(LEASE, owner, *ttl).await? else {
-                tokio::select! {
-                    () = core.clock.sleep(*ttl / 3) => continue,
-                    () = stop.cancelled() => break,
-                }
-            };
-            let tenure = Arc::new(Tenure {
-                epoch: lease.epoch,
-                call_until: AtomicU64::new(core.call_until(asked)),
-                draining: AtomicBool::new(false),
-            });
-            tracing::info!(epoch = lease.epoch, "this node runs the sagas");
-            let end = core.serve(&tenure, &lease, &stop).await;
-            if matches!(end, TenureEnd::Stopped) {
-                core.leases.release(LEASE, owner, lease.epoch).await?;
-                break;
-            }
-            tracing::warn!(
-                epoch = lease.epoch,
-                "the lease on sagas was lost; what was under way is left to its new owner"
-            );
+        core.register().await?;
+        // Dropping the set drops whatever is under way with it.
+        let mut running = JoinSet::new();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = core.keep() => {}
+            () = core.take_up(&mut running) => {}
+            () = recovery::sweep(core) => {}
+            () = recovery::watch_timers(core) => {}
+            () = recovery::watch_log(core) => {}
         }
-        Ok(())
+        Ok(core.drain(running).await?)
     }
 }
 
@@ -213,76 +198,50 @@ impl fmt::Debug for SagaEngine {
     }
 }
 
-impl Tenure {
-    /// Whether calls may still leave under this lease.
-    pub(super) fn may_call(&self, clock: &dyn Clock) -> bool {
-        !self.draining.load(Ordering::Relaxed)
-            && micros(clock.monotonic()) < self.call_until.load(Ordering::Relaxed)
-    }
-}
-
 impl Core {
     pub(super) fn actor(&self) -> Arc<str> {
         Arc::clone(&self.actor)
     }
 
-    async fn serve(
-        self: &Arc<Self>,
-        tenure: &Arc<Tenure>,
-        lease: &Lease,
-        stop: &CancellationToken,
-    ) -> TenureEnd {
-        // Dropping the set, when the lease is lost, drops whatever was under way with it.
-        let mut running = JoinSet::new();
-        self.queue.open();
-        self.owned.store(true, Ordering::Relaxed);
-        let end = tokio::select! {
-            biased;
-            () = self.keep(lease, tenure) => TenureEnd::Lost,
-            () = stop.cancelled() => TenureEnd::Stopped,
-            () = self.take_up(tenure, &mut running) => TenureEnd::Lost,
-            () = recovery::sweep(self) => TenureEnd::Lost,
-            () = recovery::watch_timers(self) => TenureEnd::Lost,
-        };
-        self.owned.store(false, Ordering::Relaxed);
-        self.queue.close();
-        if let TenureEnd::Stopped = end {
-            tenure.draining.store(true, Ordering::Relaxed);
-            let finished = async { while running.join_next().await.is_some() {} };
-            tokio::select! {
-                biased;
-                () = finished => {}
-                () = self.keep(lease, tenure) => {}
-                () = self.clock.sleep(self.settings.grace) => {
-                    tracing::warn!("calls of sagas were still under way at the end of the grace; the next start follows them up");
-                }
-            }
-        }
-        running.shutdown().await;
-        end
-    }
-
-    /// Renews the lease; returns when it is lost.
-    async fn keep(&self, lease: &Lease, tenure: &Tenure) {
-        let ttl = self.settings.lease;
+    /// Hands partitions over as what is under way in them comes to rest, all of them at the end of the grace.
+    async fn drain(&self, mut running: JoinSet<()>) -> Result<(), StoreFault> {
+        self.leave(&self.holdings.partitions());
+        self.unregister().await?;
+        let until = self.clock.monotonic() + self.settings.grace;
+        let mut renewed = self.clock.monotonic();
         loop {
-            self.clock.sleep(ttl / 3).await;
-            let asked = self.clock.monotonic();
-            match self.leases.renew(LEASE, &lease.owner, lease.epoch, ttl).await {
-                Ok(true) => tenure.call_until.store(self.call_until(asked), Ordering::Relaxed),
-                Ok(false) => return,
-                Err(fault) => {
+            let held = self.holdings.partitions();
+            self.hand_over(held.iter().filter(|partition| !self.queue.is_busy(*partition)).collect()).await?;
+            let now = self.clock.monotonic();
+            if self.holdings.partitions().is_empty() || now >= until {
+                break;
+            }
+            if now.saturating_sub(renewed) >= self.settings.lease / 3 {
+                renewed = now;
+                if let Err(fault) = self.renew().await {
                     tracing::warn!(
                         error = error_chain(&fault),
-                        "the lease on sagas was not renewed; asking again"
+                        "the leases on sagas were not renewed while draining"
                     );
                 }
             }
+            tokio::select! {
+                biased;
+                Some(_) = running.join_next(), if !running.is_empty() => {}
+                () = self.clock.sleep((until - now).min(self.settings.lease / 3)) => {}
+            }
         }
+        if !self.holdings.partitions().is_empty() {
+            tracing::warn!(
+                "calls of sagas were still under way at the end of the grace; their next owner follows them up"
+            );
+        }
+        running.shutdown().await;
+        self.hand_over(self.holdings.partitions()).await
     }
 
     /// Takes up instances in the order in which they came, at most so many at a time.
-    async fn take_up(self: &Arc<Self>, tenure: &Arc<Tenure>, running: &mut JoinSet<()>) {
+    async fn take_up(self: &Arc<Self>, running: &mut JoinSet<()>) {
         loop {
             let full = running.len() >= self.settings.max_active;
             tokio::select! {
@@ -293,20 +252,17 @@ impl Core {
                     }
                 }
                 entry = self.queue.next(), if !full => {
-                    let span = tracing::debug_span!("saga", id = %entry.id);
-                    running.spawn(drive(Arc::clone(self), Arc::clone(tenure), entry).instrument(span));
+                    match self.holdings.of(entry.id) {
+                        Some(tenure) => {
+                            let span = tracing::debug_span!("saga", id = %entry.id);
+                            running.spawn(drive(Arc::clone(self), tenure, entry).instrument(span));
+                        }
+                        None => self.queue.forget(entry.id, &entry.mailbox),
+                    }
                 }
             }
             metrics::gauge!("gallae_saga_active").set(running.len() as f64);
             metrics::gauge!("gallae_saga_queued").set(self.queue.waiting() as f64);
         }
     }
-
-    fn call_until(&self, asked: Duration) -> u64 {
-        micros(asked + self.settings.lease * 2 / 3)
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -28,7 +28,7 @@ pub(super) fn effect_after(
         Some(row)
     };
     match event {
-        SagaEvent::StepDispatched { step, direction, attempt, epoch, effect_key, request_hash } => {
+        SagaEvent::StepDispatched { step, direction, attempt, epoch, effect_key, request_hash, .. } => {
             let mut row = known(step, *direction).unwrap_or_else(|| EffectRow {
                 key: effect_key.as_str().to_owned(),
                 saga,

@@ -13,17 +13,21 @@
 //! * What is in memory is a hint. A new owner finds everything from rows, timers and streams.
 
 mod calls;
+mod dependencies;
 mod describe;
 mod drive;
 mod effects;
 mod engine;
+mod gate;
 mod instance;
 mod ledger;
 mod observe;
 mod operator;
+mod ownership;
 mod queue;
 mod recovery;
 mod registry;
+mod roster;
 mod row;
 mod script;
 mod start;
@@ -32,7 +36,10 @@ mod statistics;
 mod tests;
 
 mod transition;
+mod visit;
+mod writer;
 
+pub use dependencies::{BreakerPolicy, BreakerState, DependencyState, Limits, Rate};
 pub use describe::{SagaDescription, SagaView, SagaViewError, TimelineEntry};
 pub use effects::{CallOutcome, EffectCall, EffectHandler, Effects, QueryOutcome, Resolution};
 pub use engine::{SagaEngine, SagaEngineError, SagaSettings};

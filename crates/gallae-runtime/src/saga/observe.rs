@@ -1,11 +1,11 @@
 //! What the engine tells its metrics.
 
-use super::{effects::CallOutcome, instance::Instance, transition::Plan};
+use super::{dependencies::Dependencies, effects::CallOutcome, instance::Instance, transition::Plan};
 use gallae_core::saga::{Direction, FailureClass, SagaEvent};
 use std::time::Duration;
 
 /// A transition is durable.
-pub(super) fn transition(instance: &Instance, plan: &Plan) {
+pub(super) fn transition(dependencies: &Dependencies, instance: &Instance, plan: &Plan) {
     let saga = instance.definition.name;
     metrics::counter!("gallae_saga_transitions_total", "saga" => saga).increment(1);
     for event in &plan.events {
@@ -16,6 +16,11 @@ pub(super) fn transition(instance: &Instance, plan: &Plan) {
             SagaEvent::Stuck { step, reason } => {
                 metrics::counter!("gallae_saga_stuck_total", "saga" => saga).increment(1);
                 tracing::error!(saga = %instance.id, definition = saga, step, reason, "a saga is stuck and waits for an operator");
+            }
+            SagaEvent::StepHeld { step, direction, why, .. } => {
+                if let Some(dependency) = instance.definition.dependency(step, *direction) {
+                    dependencies.note_held(dependency, *why);
+                }
             }
             SagaEvent::StepFailed { class: FailureClass::Unknown, .. } => {
                 metrics::counter!("gallae_saga_unknown_total", "saga" => saga).increment(1);

@@ -1,6 +1,9 @@
 //! What people may ask of a running instance.
 
-use super::{engine::SagaEngine, instance::Instance, queue::Signal, row::is_committed, transition::Incoming};
+use super::{
+    engine::SagaEngine, instance::Instance, queue::Signal, row::is_committed, transition::Incoming,
+    visit::visit,
+};
 use gallae_core::{
     Actor, Position, SagaId,
     saga::{Cause, SagaStatus},
@@ -42,9 +45,12 @@ pub enum InterventionError {
         /// What to do instead.
         advice: &'static str,
     },
-    /// No engine is running on this node, or it is stopping.
-    #[error("this node does not run sagas at the moment; nothing was changed, try again")]
-    NotRunning,
+    /// The store does not answer.
+    #[error("the store does not answer; nothing was changed, try again")]
+    Unavailable,
+    /// The store did not say what became of it.
+    #[error("the store did not say whether it was written; look at the saga before you try again")]
+    Unknown,
     /// The instance cannot be run by this release.
     #[error("the saga cannot be taken up: {0}")]
     Unrunnable(String),
@@ -128,27 +134,15 @@ impl SagaEngine {
         actor: Actor,
     ) -> Result<Intervention, InterventionError> {
         let (reply, answer) = oneshot::channel();
-        self.hand_over(saga, Signal { incoming, actor, reply }).await?;
-        // A dropped reply: the engine stopped before it came to it, or lost its lease on the way.
-        answer.await.unwrap_or(Err(InterventionError::NotRunning))
-    }
-
-    /// Waits for a node that has just started, or whose lease has slipped, as long as a lease lasts.
-    async fn hand_over(&self, saga: SagaId, mut signal: Signal) -> Result<(), InterventionError> {
-        let core = &self.core;
-        let expired = core.clock.sleep(core.settings.lease);
-        tokio::pin!(expired);
-        loop {
-            signal = match core.queue.signal(saga, signal) {
-                Ok(()) => return Ok(()),
-                Err(signal) => signal,
-            };
-            tokio::select! {
-                biased;
-                () = core.queue.opened() => {}
-                () = &mut expired => return Err(InterventionError::NotRunning),
-            }
+        let signal = Signal { incoming: incoming.clone(), actor: actor.clone(), reply };
+        // The instance is told where it is run, if that is here: what it is doing need not begin again.
+        if self.core.queue.signal(saga, signal).is_ok()
+            && let Ok(outcome) = answer.await
+        {
+            return outcome;
         }
+        // Another node runs it, or this one stopped doing so before it came to it.
+        visit(&self.core, saga, incoming, actor).await
     }
 }
 

@@ -2,29 +2,31 @@
 //!
 //! Everything here is a hint: what it forgets, the sweep and the timers find again.
 
-use super::{instance::Instance, operator::Reply, transition::Incoming};
+use super::{instance::Instance, operator::Reply, row::partition, transition::Incoming};
 use gallae_core::{Actor, SagaId};
+use gallae_ports::Partitions;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// The queue of one node.
 pub(super) struct Queue {
     inner: Mutex<Inner>,
     ring: Notify,
     capacity: usize,
-    /// Follows `Inner::open`, for those who wait for it.
-    opened: watch::Sender<bool>,
 }
 
 #[derive(Default)]
 struct Inner {
-    open: bool,
+    /// Partitions whose instances are taken up.
+    open: Partitions,
     ready: VecDeque<Entry>,
     /// Everything queued or being run. Only ever looked up by id.
     known: HashMap<SagaId, Arc<Mailbox>>,
+    /// How many are known of each partition that has any.
+    busy: HashMap<u16, usize>,
 }
 
 /// An instance to take up.
@@ -63,28 +65,23 @@ pub(super) enum Letter {
 
 impl Queue {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { inner: Mutex::default(), ring: Notify::new(), capacity, opened: watch::Sender::new(false) }
+        Self { inner: Mutex::default(), ring: Notify::new(), capacity }
     }
 
-    /// Takes instances from now on.
-    pub(super) fn open(&self) {
-        self.lock().open = true;
-        self.opened.send_replace(true);
+    /// Takes instances of this partition from now on.
+    pub(super) fn open(&self, partition: u16) {
+        self.lock().open.insert(partition);
     }
 
-    /// Returns once the queue takes instances.
-    pub(super) async fn opened(&self) {
-        // The sender lives as long as the queue.
-        let _ = self.opened.subscribe().wait_for(|open| *open).await;
-    }
-
-    /// Takes none any more, and forgets those that nobody has begun. Requests among them are answered as not running.
-    pub(super) fn close(&self) {
+    /// Takes none of these partitions any more, and forgets those that nobody has begun, with the requests among them.
+    pub(super) fn close(&self, closed: &Partitions) {
         let mut inner = self.lock();
-        inner.open = false;
-        self.opened.send_replace(false);
-        for entry in std::mem::take(&mut inner.ready) {
-            inner.known.remove(&entry.id);
+        closed.iter().for_each(|partition| inner.open.remove(partition));
+        let is_closed = |entry: &Entry| closed.contains(partition(entry.id));
+        let (gone, stay) = std::mem::take(&mut inner.ready).into_iter().partition(is_closed);
+        inner.ready = stay;
+        for entry in gone {
+            inner.dismiss(entry.id);
         }
     }
 
@@ -95,7 +92,7 @@ impl Queue {
             mailbox.put(None);
             return true;
         }
-        if !inner.open || inner.ready.len() >= self.capacity {
+        if !inner.open.contains(partition(id)) || inner.ready.len() >= self.capacity {
             return false;
         }
         let mailbox = inner.admit(id);
@@ -105,10 +102,10 @@ impl Queue {
         true
     }
 
-    /// Hands a request to an instance, before those that merely wait. Gives it back when the queue is closed.
+    /// Hands a request to an instance, before those that merely wait. Gives it back when its partition is closed.
     pub(super) fn signal(&self, id: SagaId, signal: Signal) -> Result<(), Signal> {
         let mut inner = self.lock();
-        if !inner.open {
+        if !inner.open.contains(partition(id)) {
             return Err(signal);
         }
         if let Some(mailbox) = inner.known.get(&id) {
@@ -139,7 +136,7 @@ impl Queue {
         if inner.known.get(&id).is_some_and(|mailbox| mailbox.has_mail()) {
             return false;
         }
-        inner.known.remove(&id);
+        inner.dismiss(id);
         true
     }
 
@@ -147,13 +144,18 @@ impl Queue {
     pub(super) fn forget(&self, id: SagaId, mailbox: &Arc<Mailbox>) {
         let mut inner = self.lock();
         if inner.known.get(&id).is_some_and(|known| Arc::ptr_eq(known, mailbox)) {
-            inner.known.remove(&id);
+            inner.dismiss(id);
         }
     }
 
     /// Whether an instance is queued or being run here.
     pub(super) fn knows(&self, id: SagaId) -> bool {
         self.lock().known.contains_key(&id)
+    }
+
+    /// Whether an instance of this partition is queued or being run here.
+    pub(super) fn is_busy(&self, partition: u16) -> bool {
+        self.lock().busy.contains_key(&partition)
     }
 
     /// How many instances are queued or being run.
@@ -175,7 +177,19 @@ impl Inner {
     fn admit(&mut self, id: SagaId) -> Arc<Mailbox> {
         let mailbox = Arc::<Mailbox>::default();
         self.known.insert(id, Arc::clone(&mailbox));
+        *self.busy.entry(partition(id)).or_default() += 1;
         mailbox
+    }
+
+    fn dismiss(&mut self, id: SagaId) {
+        if self.known.remove(&id).is_some()
+            && let hash_map::Entry::Occupied(mut busy) = self.busy.entry(partition(id))
+        {
+            *busy.get_mut() -= 1;
+            if *busy.get() == 0 {
+                busy.remove();
+            }
+        }
     }
 }
 

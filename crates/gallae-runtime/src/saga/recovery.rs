@@ -9,10 +9,14 @@
 //!   it wait. It is not kept in memory.
 //! * A call under way is timed in memory; if the process dies, the instance is a running row again.
 
-use super::engine::{Core, LEASE};
+use super::{engine::Core, ownership::Tenure, row::partition};
 use crate::supervisor::error_chain;
-use gallae_core::{Actor, CorrelationId, Metadata, SagaId, Timestamp, saga::SagaStatus};
-use gallae_ports::{AppendBatch, Fence, SagaFilter, SagaRow, StoreFault, TimerRow, TimerWrite};
+use futures::StreamExt;
+use gallae_core::{
+    Actor, Aggregate, CorrelationId, Metadata, SagaId, Timestamp,
+    saga::{SagaState, SagaStatus},
+};
+use gallae_ports::{AppendBatch, DueTimers, SagaFilter, SagaRow, StoreFault, TimerRow, TimerWrite};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -33,7 +37,7 @@ const LEFT_ALONE: Duration = Duration::from_secs(300);
 #[derive(Default)]
 pub(super) struct Alarm {
     next: Mutex<Option<Timestamp>>,
-    ring: Notify,
+    pub(super) ring: Notify,
 }
 
 impl Alarm {
@@ -53,11 +57,32 @@ impl Alarm {
     }
 }
 
-/// Takes up running instances that nobody moves: first all of them, then, again and again, those that have rested too long.
+/// Takes up running instances that nobody moves: all of a partition when it is taken, and, again and again, those that have
+/// rested too long.
 pub(super) async fn sweep(core: &Arc<Core>) {
-    let mut cutoff = core.clock.now();
     loop {
-        match sweep_once(core, cutoff).await {
+        // A new owner looks at what waits, too: whoever had it before may have put its timer off.
+        let (partitions, statuses, rested): (_, &[_], _) = tokio::select! {
+            biased;
+            gained = core.holdings.gained() => {
+                core.alarm.ring.notify_one();
+                (gained, &[SagaStatus::Running, SagaStatus::Compensating, SagaStatus::Waiting], Duration::ZERO)
+            }
+            () = core.clock.sleep(core.settings.sweep) => {
+                let held = core.holdings.partitions();
+                (held, &[SagaStatus::Running, SagaStatus::Compensating], core.settings.sweep)
+            }
+        };
+        if partitions.is_empty() {
+            continue;
+        }
+        let filter = SagaFilter {
+            statuses: statuses.to_vec(),
+            updated_before: Some(core.clock.now().before(rested)),
+            partitions: Some(partitions),
+            ..SagaFilter::default()
+        };
+        match sweep_once(core, &filter).await {
             Ok(0) => {}
             Ok(found) => {
                 tracing::info!(found, "took up sagas that nobody was moving");
@@ -70,24 +95,17 @@ pub(super) async fn sweep(core: &Arc<Core>) {
                 );
             }
         }
-        core.clock.sleep(core.settings.sweep).await;
-        cutoff = core.clock.now().before(core.settings.sweep);
     }
 }
 
 /// From the one that has rested longest. Rows leave the list while it is read, which may hide one from this pass; not from the
 /// next.
-async fn sweep_once(core: &Core, cutoff: Timestamp) -> Result<u64, StoreFault> {
-    let filter = SagaFilter {
-        statuses: vec![SagaStatus::Running, SagaStatus::Compensating],
-        updated_before: Some(cutoff),
-        ..SagaFilter::default()
-    };
-    let (_, mut end) = core.sagas.sagas(&filter, 0, 1).await?;
+async fn sweep_once(core: &Core, filter: &SagaFilter) -> Result<u64, StoreFault> {
+    let (_, mut end) = core.sagas.sagas(filter, 0, 1).await?;
     let mut found = 0;
     while end > 0 {
         let offset = end.saturating_sub(PAGE);
-        let (rows, _) = core.sagas.sagas(&filter, offset, (end - offset) as usize).await?;
+        let (rows, _) = core.sagas.sagas(filter, offset, (end - offset) as usize).await?;
         for row in rows.iter().rev().filter(|row| is_orphan(core, row)) {
             if !core.queue.wake(row.id, None) {
                 return Ok(found);
@@ -110,9 +128,8 @@ fn is_orphan(core: &Core, row: &SagaRow) -> bool {
             )
         });
     }
-    // One whose undo waits has a timer.
-    let waits =
-        row.status == SagaStatus::Compensating && row.next_due.is_some_and(|due| due > core.clock.now());
+    // What waits has a timer.
+    let waits = row.status != SagaStatus::Running && row.next_due.is_some_and(|due| due > core.clock.now());
     runs && !waits && !left_alone.contains_key(&row.id) && !core.queue.knows(row.id)
 }
 
@@ -143,7 +160,12 @@ async fn wake_due(core: &Core) -> Result<Duration, StoreFault> {
     // Before the rows are read: a timer set while they are rings.
     core.alarm.sleeping_until(None);
     // Timers of instances being worked on stay due until their next transition: they may not hide the others.
-    let due = core.sagas.due_timers(now, TIMERS + core.queue.len()).await?;
+    let (partitions, limit) = (core.holdings.partitions(), TIMERS + core.queue.len());
+    if partitions.is_empty() {
+        return Ok(core.settings.poll);
+    }
+    let due = DueTimers { now, partitions, per_definition: limit - TIMERS / 2, limit };
+    let due = core.sagas.due_timers(&due).await?;
     let (mut late, mut new) = (Duration::ZERO, false);
     for timer in &due {
         late = late.max(now.since(timer.fire_at));
@@ -154,7 +176,7 @@ async fn wake_due(core: &Core) -> Result<Duration, StoreFault> {
     if !due.is_empty() {
         return Ok(if new { BREATH } else { BUSY });
     }
-    let next = core.sagas.next_timer().await?;
+    let next = core.sagas.next_timer(&partitions).await?;
     let pause = next.map_or(core.settings.poll, |at| at.since(now).clamp(BREATH, core.settings.poll));
     core.alarm.sleeping_until(Some(now.after(pause)));
     Ok(pause)
@@ -162,16 +184,23 @@ async fn wake_due(core: &Core) -> Result<Duration, StoreFault> {
 
 impl Core {
     /// Notes an instance that cannot be run here, and moves its timers so that it does not hold up others.
-    pub(super) async fn leave_alone(&self, id: SagaId, reason: String, epoch: u64) {
+    pub(super) async fn leave_alone(&self, id: SagaId, reason: String, tenure: &Tenure) {
         tracing::error!(saga = %id, reason, "a saga cannot be run and is left alone; nothing of it was changed");
         metrics::counter!("gallae_saga_left_alone_total").increment(1);
         self.left_alone.lock().unwrap_or_else(PoisonError::into_inner).insert(id, reason);
-        if let Err(error) = self.postpone(id, epoch).await {
+        if let Err(error) = self.postpone(id, tenure).await {
             tracing::warn!(saga = %id, error, "its timers could not be postponed");
         }
     }
 
-    async fn postpone(&self, id: SagaId, epoch: u64) -> Result<(), String> {
+    /// Forgets what was left alone in partitions that this node no longer holds.
+    pub(super) fn forget_left_alone(&self) {
+        let held = self.holdings.partitions();
+        let mut left_alone = self.left_alone.lock().unwrap_or_else(PoisonError::into_inner);
+        left_alone.retain(|id, _| held.contains(partition(*id)));
+    }
+
+    async fn postpone(&self, id: SagaId, tenure: &Tenure) -> Result<(), String> {
         let timers = self.sagas.timers(id).await.map_err(|fault| error_chain(&fault))?;
         if timers.is_empty() {
             return Ok(());
@@ -184,7 +213,40 @@ impl Core {
             TimerWrite::Set(TimerRow { fire_at, fail_count, ..timer })
         };
         batch.timers = timers.into_iter().map(later).collect();
-        batch.fence = Some(Fence { lease: LEASE.to_owned(), epoch });
+        batch.fence = Some(tenure.fence.clone());
         self.store.append(batch).await.map(drop).map_err(|error| error_chain(&error))
+    }
+}
+
+/// Takes up instances of this node's partitions that other nodes began or intervened in, as soon as the log tells. Only while there
+/// are other nodes: what one writes itself it knows.
+pub(super) async fn watch_log(core: &Arc<Core>) {
+    let mut nodes = core.holdings.nodes();
+    loop {
+        // The sender lives as long as the engine.
+        drop(nodes.wait_for(|nodes| *nodes > 1).await);
+        let alone = async { drop(nodes.wait_for(|nodes| *nodes <= 1).await) };
+        let cut_off = tokio::select! {
+            () = alone => false,
+            () = follow(core) => true,
+        };
+        if cut_off {
+            core.clock.sleep(core.settings.poll).await;
+        }
+    }
+}
+
+/// Ends when the log cannot be read; the sweep finds what was missed.
+async fn follow(core: &Core) {
+    let Ok(head) = core.store.head().await else { return };
+    let mut log = core.store.subscribe(head);
+    while let Some(Ok(page)) = log.next().await {
+        for event in page.iter().filter(|event| event.stream.category() == SagaState::TYPE) {
+            let Some(id) = event.stream.uuid().map(SagaId::new) else { continue };
+            let here = core.holdings.of(id).is_some() && !core.queue.knows(id);
+            if here && event.metadata.get().is_ok_and(|metadata| metadata.node != core.node) {
+                core.queue.wake(id, None);
+            }
+        }
     }
 }

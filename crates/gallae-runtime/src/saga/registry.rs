@@ -6,7 +6,7 @@ use super::{
 };
 use gallae_core::{
     EventSet, EventType,
-    saga::{Action, GraphError, RetryPolicy, Saga, SagaGraph, StepDefinition, StepKind},
+    saga::{Action, Direction, GraphError, RetryPolicy, Saga, SagaGraph, StepDefinition, StepKind},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -34,6 +34,7 @@ pub fn register_graph<S: Saga>(graph: SagaGraph<S>) -> Registration {
             attempt_timeout: step.retry_policy().attempt_timeout,
             ..RetryPolicy::UNTIL_DONE
         },
+        deadline: step.time_allowed(),
         skippable: step.is_skippable(),
         after: step.after().iter().filter_map(position).collect(),
     };
@@ -192,6 +193,7 @@ pub(super) struct StepShape {
     pub(super) undo: Option<ActionShape>,
     pub(super) retry: RetryPolicy,
     pub(super) undo_retry: RetryPolicy,
+    pub(super) deadline: Option<Duration>,
     pub(super) skippable: bool,
     pub(super) after: Vec<usize>,
 }
@@ -215,6 +217,16 @@ impl ActionShape {
 impl Definition {
     pub(super) fn position(&self, step: &str) -> Option<usize> {
         self.steps.iter().position(|known| known.name == step)
+    }
+
+    /// The participant that a step calls.
+    pub(super) fn dependency(&self, step: &str, direction: Direction) -> Option<&'static str> {
+        let step = &self.steps[self.position(step)?];
+        let action = if direction == Direction::Do { Some(step.action) } else { step.undo };
+        match action? {
+            ActionShape::Call { dependency, .. } => Some(dependency),
+            ActionShape::Local => None,
+        }
     }
 
     fn unanswered(&self, effects: &Effects) -> Vec<RegistryError> {

@@ -43,6 +43,12 @@ pub(super) fn waits(definition: &Definition, state: &SagaState) -> Vec<Wait> {
         };
         if let Some(at) = step.retry_at.filter(|_| waiting) {
             waits.push(Wait { timer: format!("retry:{name}"), kind: TimerKind::Retry, at });
+            let overdue = step.deadline.filter(|deadline| *deadline < at && step.phase == StepPhase::Backoff);
+            waits.extend(overdue.map(|at| Wait {
+                timer: format!("step-deadline:{name}"),
+                kind: TimerKind::StepDeadline,
+                at,
+            }));
         }
     }
     if direction == Direction::Do

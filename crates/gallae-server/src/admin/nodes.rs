@@ -63,11 +63,10 @@ pub(super) async fn nodes(
     State(server): State<PlatformState>,
     _operator: Operator,
 ) -> Result<Json<NodeList>, Problem> {
-    let now = server.platform.clock().now();
     let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
     held.entry(server.platform.node().to_string()).or_default();
     for lease in server.platform.leases().leases().await? {
-        if !lease.owner.is_empty() && lease.until > now {
+        if !lease.owner.is_empty() && !lease.left.is_zero() {
             held.entry(lease.owner).or_default().push(lease.name);
         }
     }
@@ -92,15 +91,14 @@ pub(super) async fn leases(
     State(server): State<PlatformState>,
     _operator: Operator,
 ) -> Result<Json<LeaseList>, Problem> {
-    let now = server.platform.clock().now();
     let mut leases = server.platform.leases().leases().await?;
     leases.sort_by(|a, b| a.name.cmp(&b.name));
-    let shown = |Lease { name, owner, epoch, until }: Lease| LeaseBody {
+    let shown = |Lease { name, owner, epoch, until, left }: Lease| LeaseBody {
         name,
         owner: Some(owner).filter(|owner| !owner.is_empty()),
         epoch,
         until: time(until),
-        expired: until <= now,
+        expired: left.is_zero(),
     };
     Ok(Json(LeaseList { leases: leases.into_iter().map(shown).collect() }))
 }

@@ -1,6 +1,7 @@
 //! Sagas: how each is doing, and what an operator can do about it. Everything answers under `/saga` and under `/sagas`.
 
 mod bodies;
+mod dependencies;
 mod operate;
 mod query;
 mod statistics;
@@ -35,6 +36,7 @@ where
         .routes(routes!(query::list))
         .routes(routes!(query::active))
         .routes(routes!(statistics::statistics))
+        .routes(routes!(dependencies::dependencies))
         .routes(routes!(query::status))
         .routes(routes!(query::correlation))
         .routes(routes!(query::show))

@@ -186,7 +186,7 @@ fn done(saga: SagaId, outcome: Result<Intervention, InterventionError>) -> Resul
     })
 }
 
-/// Nothing was changed.
+/// Nothing was changed, unless it says so.
 pub fn problem(error: InterventionError) -> Problem {
     let detail = format!("Nothing was changed: {error}.");
     match error {
@@ -198,8 +198,12 @@ pub fn problem(error: InterventionError) -> Problem {
         InterventionError::Refused { status, .. } => {
             Problem::new(codes::SAGA_STATE_REFUSES, detail).member("sagaStatus", status.as_str())
         }
-        InterventionError::NotRunning => {
-            Problem::new(codes::SAGAS_NOT_RUNNING, detail).retry_after(Duration::from_secs(1))
+        InterventionError::Unavailable => Problem::new(codes::STORE_UNAVAILABLE, detail)
+            .member("written", false)
+            .retry_after(Duration::from_secs(1)),
+        InterventionError::Unknown => {
+            let detail = "It is not known whether it was recorded. Look at the saga before you try again.";
+            Problem::new(codes::OUTCOME_UNKNOWN, detail).member("written", "unknown")
         }
         InterventionError::Unrunnable(_) => Problem::new(codes::SAGA_UNRUNNABLE, detail),
         other => Problem::internal(&other),

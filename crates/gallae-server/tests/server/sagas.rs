@@ -85,6 +85,18 @@ async fn only_operators_act_and_only_on_what_exists() {
 }
 
 #[tokio::test]
+async fn operators_see_what_participants_can_bear() {
+    let server = Server::start().await;
+    let (_, saga) = server.parcel(KIM, "flow").await;
+    server.until(BOSS, &format!("/sagas/{saga}"), |body| body["steps"][0]["phase"] == "dispatched").await;
+    server.get_as(KIM, "/sagas/dependencies").await.problem(codes::FORBIDDEN);
+    let body = server.get_as(BOSS, "/sagas/dependencies").await.ok();
+    let carrier = &body["dependencies"][0];
+    assert_eq!((&carrier["breaker"], &carrier["inFlight"]), (&json!("closed"), &json!(1)));
+    assert_eq!((&carrier["held"], &carrier["perSecond"]), (&json!({}), &json!(null)));
+}
+
+#[tokio::test]
 async fn bad_queries_are_refused() {
     let server = Server::start().await;
     for query in ["status=NOPE", "page=0", "limit=101", "limit=x", "unknown=1"] {

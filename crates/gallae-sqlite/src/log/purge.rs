@@ -8,11 +8,13 @@ use std::time::Duration;
 /// Inbox entries older than this are expired.
 const INBOX_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-const EXPIRED: [&str; 3] = [
+const EXPIRED: [&str; 4] = [
     "DELETE FROM idempotency WHERE number IN
         (SELECT number FROM idempotency WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
     "DELETE FROM claims WHERE key IN
         (SELECT key FROM claims WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+    "DELETE FROM early_messages WHERE number IN
+        (SELECT number FROM early_messages WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
     // A token that has expired is refused whether it is known or not.
     "DELETE FROM refresh_tokens WHERE hash IN
         (SELECT hash FROM refresh_tokens WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",

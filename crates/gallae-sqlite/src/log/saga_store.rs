@@ -9,8 +9,8 @@ use gallae_core::{
     saga::{Direction, SagaStatus},
 };
 use gallae_ports::{
-    BoxFuture, EffectRow, EffectState, SagaCount, SagaFilter, SagaRow, SagaStore, StoreFault, TimerKind,
-    TimerRow,
+    BoxFuture, DueTimers, EarlyMessage, EffectRow, EffectState, LiveVersion, Partitions, SagaCount,
+    SagaFilter, SagaRow, SagaStore, StoreFault, TimerKind, TimerRow,
 };
 use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql, params_from_iter, types::Type};
 
@@ -23,6 +23,11 @@ macro_rules! saga_columns {
 macro_rules! timer_columns {
     () => {
         "SELECT saga, timer, partition, kind, fire_at, fail_count FROM timers "
+    };
+}
+macro_rules! effect_columns {
+    () => {
+        "SELECT saga, key, step, direction, request_hash, state, first_sent_at, attempts, response, epoch FROM effects "
     };
 }
 
@@ -62,22 +67,40 @@ impl SagaStore for SqliteLog {
         })
     }
 
-    fn due_timers(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>> {
-        const QUERY: &str = concat!(
-            timer_columns!(),
-            "WHERE fire_at <= ?1 ORDER BY fail_count, fire_at, saga, timer LIMIT ?2"
+    fn live_versions(&self) -> BoxFuture<'_, Result<Vec<LiveVersion>, StoreFault>> {
+        let query = format!(
+            "SELECT definition, definition_version, definition_hash, count(*) FROM sagas WHERE status IN ({LIVE})
+             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         );
-        self.read("reading due timers", move |reader| {
-            rows(&reader.connection, QUERY, (now.as_micros(), sql::limit(limit)), timer_row)
+        self.read("counting live sagas", move |reader| {
+            rows(&reader.connection, &query, [], |row| {
+                Ok(LiveVersion {
+                    definition: row.get(0)?,
+                    version: sql::small(row, 1)?,
+                    hash: row.get(2)?,
+                    count: sql::unsigned(row, 3)?,
+                })
+            })
         })
     }
 
-    fn next_timer(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreFault>> {
-        self.read("reading the next timer", |reader| {
-            reader
-                .connection
-                .prepare_cached("SELECT min(fire_at) FROM timers")?
-                .query_row([], |row| sql::optional_time(row, 0))
+    fn due_timers(&self, due: &DueTimers) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>> {
+        let query = format!(
+            "SELECT saga, timer, partition, kind, fire_at, fail_count FROM (
+                SELECT timers.*, row_number() OVER (PARTITION BY sagas.definition
+                    ORDER BY fail_count, fire_at, saga, timer) AS place
+                FROM timers LEFT JOIN sagas ON sagas.id = timers.saga WHERE fire_at <= ?1 AND {})
+             WHERE place <= ?2 ORDER BY fail_count, fire_at, saga, timer LIMIT ?3",
+            among("timers.partition", &due.partitions)
+        );
+        let params = (due.now.as_micros(), sql::limit(due.per_definition), sql::limit(due.limit));
+        self.read("reading due timers", move |reader| rows(&reader.connection, &query, params, timer_row))
+    }
+
+    fn next_timer(&self, partitions: &Partitions) -> BoxFuture<'_, Result<Option<Timestamp>, StoreFault>> {
+        let query = format!("SELECT min(fire_at) FROM timers WHERE {}", among("partition", partitions));
+        self.read("reading the next timer", move |reader| {
+            reader.connection.prepare_cached(&query)?.query_row([], |row| sql::optional_time(row, 0))
         })
     }
 
@@ -89,13 +112,52 @@ impl SagaStore for SqliteLog {
     }
 
     fn effects(&self, saga: SagaId) -> BoxFuture<'_, Result<Vec<EffectRow>, StoreFault>> {
-        const QUERY: &str =
-            "SELECT saga, key, step, direction, request_hash, state, first_sent_at, attempts, response,
-            epoch FROM effects WHERE saga = ?1 ORDER BY first_sent_at, number";
+        const QUERY: &str = concat!(effect_columns!(), "WHERE saga = ?1 ORDER BY first_sent_at, number");
         self.read("reading a saga's effects", move |reader| {
             rows(&reader.connection, QUERY, [saga.uuid().as_bytes()], effect_row)
         })
     }
+
+    fn unknown_effects(&self, limit: usize) -> BoxFuture<'_, Result<(Vec<EffectRow>, u64), StoreFault>> {
+        // By the instances that live, which are few: effects are found by their instance alone.
+        let unknown = format!(
+            "WHERE state = '{}' AND saga IN (SELECT id FROM sagas WHERE status IN ({LIVE}))",
+            EffectState::Unknown.as_str()
+        );
+        let count = format!("SELECT count(*) FROM effects {unknown}");
+        let query = format!("{}{unknown} ORDER BY first_sent_at, number LIMIT ?1", effect_columns!());
+        self.read("reading unknown effects", move |reader| {
+            let snapshot = reader.connection.unchecked_transaction()?;
+            let total = snapshot.prepare_cached(&count)?.query_row([], |row| sql::unsigned(row, 0))?;
+            let found = rows(&snapshot, &query, [sql::limit(limit)], effect_row)?;
+            snapshot.finish()?;
+            Ok((found, total))
+        })
+    }
+
+    fn early_messages(
+        &self,
+        saga: SagaId,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<EarlyMessage>, StoreFault>> {
+        const QUERY: &str = "SELECT saga, message_id, signal, payload, expires_at FROM early_messages
+            WHERE saga = ?1 AND expires_at > ?2 ORDER BY number";
+        self.read("reading early messages", move |reader| {
+            rows(&reader.connection, QUERY, (saga.uuid().as_bytes(), now.as_micros()), early_message)
+        })
+    }
+}
+
+/// The statuses of instances that have not ended.
+const LIVE: &str = "'RUNNING', 'WAITING', 'PAUSED', 'COMPENSATING', 'STUCK'";
+
+/// The condition that a partition is one of these.
+fn among(column: &str, partitions: &Partitions) -> String {
+    if partitions.is_all() {
+        return "TRUE".to_owned();
+    }
+    let numbers: Vec<_> = partitions.iter().map(|partition| partition.to_string()).collect();
+    format!("{column} IN ({})", numbers.join(", "))
 }
 
 fn rows<T>(
@@ -122,6 +184,9 @@ impl Conditions {
         conditions.equal("correlation", filter.correlation_id.as_ref().map(CorrelationKey::from));
         conditions.equal("user", filter.user.map(uuid::Uuid::into_bytes));
         conditions.add(" AND updated_at < ?", filter.updated_before.map(Timestamp::as_micros));
+        if let Some(partitions) = &filter.partitions {
+            conditions.clause.push_str(&format!(" AND {}", among("partition", partitions)));
+        }
         if !filter.statuses.is_empty() {
             let places = vec!["?"; filter.statuses.len()].join(", ");
             conditions.clause.push_str(&format!(" AND status IN ({places})"));
@@ -223,4 +288,27 @@ fn effect_row(row: &Row<'_>) -> rusqlite::Result<EffectRow> {
             .transpose()?,
         epoch: sql::unsigned(row, 9)?,
     })
+}
+
+fn early_message(row: &Row<'_>) -> rusqlite::Result<EarlyMessage> {
+    let payload: String = row.get(3)?;
+    Ok(EarlyMessage {
+        saga: SagaId::new(sql::uuid(row, 0)?),
+        message_id: row.get(1)?,
+        signal: row.get(2)?,
+        payload: serde_json::from_str(&payload).map_err(|error| sql::unreadable(3, Type::Text, error))?,
+        expires_at: sql::time(row, 4)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statuses_that_live_are_those_that_are_not_terminal() {
+        let live = SagaStatus::ALL.iter().filter(|status| !status.is_terminal());
+        let words: Vec<_> = live.map(|status| format!("'{status}'")).collect();
+        assert_eq!(words.join(", "), LIVE);
+    }
 }

@@ -2,7 +2,9 @@
 
 use super::{append::Stop, sql, sql::CorrelationKey};
 use gallae_core::{SagaId, Timestamp, saga::Cause};
-use gallae_ports::{AppendBatch, AppendError, EffectRow, SagaRow, SagaWrite, TimerRow, TimerWrite};
+use gallae_ports::{
+    AppendBatch, AppendError, EarlyWrite, EffectRow, SagaRow, SagaWrite, TimerRow, TimerWrite,
+};
 use rusqlite::{Connection, OptionalExtension, types::Type};
 
 /// Version and epoch of a row.
@@ -72,6 +74,9 @@ pub(super) fn write(connection: &Connection, batch: &AppendBatch) -> rusqlite::R
     }
     for effect in &batch.effects {
         store_effect(connection, effect)?;
+    }
+    for write in &batch.early {
+        store_early(connection, write)?;
     }
     Ok(())
 }
@@ -167,4 +172,25 @@ fn store_effect(connection: &Connection, effect: &EffectRow) -> rusqlite::Result
             sql::integer(effect.epoch),
         ))?;
     Ok(())
+}
+
+fn store_early(connection: &Connection, write: &EarlyWrite) -> rusqlite::Result<()> {
+    match write {
+        EarlyWrite::Put(message) => connection
+            .prepare_cached(
+                "INSERT INTO early_messages (saga, message_id, signal, payload, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (saga, message_id) DO UPDATE SET signal = ?3, payload = ?4, expires_at = ?5",
+            )?
+            .execute((
+                message.saga.uuid().as_bytes(),
+                &message.message_id,
+                &message.signal,
+                message.payload.to_string(),
+                message.expires_at.as_micros(),
+            )),
+        EarlyWrite::Remove { saga, message_id } => connection
+            .prepare_cached("DELETE FROM early_messages WHERE saga = ?1 AND message_id = ?2")?
+            .execute((saga.uuid().as_bytes(), message_id)),
+    }
+    .map(drop)
 }

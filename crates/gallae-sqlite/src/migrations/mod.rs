@@ -8,7 +8,7 @@ use std::path::Path;
 const APPLICATION_ID: i32 = 0x6761_6c6c;
 
 /// The schema of the log.
-pub(crate) const LOG: &[&str] = &[include_str!("0001_log.sql")];
+pub(crate) const LOG: &[&str] = &[include_str!("0001_log.sql"), include_str!("0002_early_messages.sql")];
 
 /// Brings the database to the newest schema. Each script is a transaction of its own.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path, scripts: &[&str]) -> Result<(), OpenError> {

@@ -14,6 +14,7 @@ use commerce_domain::{
 use gallae_core::Id;
 use gallae_http::{AtLeast, Problem, StrictJson, StrictPath, auth::Operator};
 use gallae_runtime::saga::InterventionError;
+use gallae_server::sagas::intervention_problem;
 
 /// Confirm a pending order by hand: its checkout is told to go on at once.
 ///
@@ -86,7 +87,7 @@ fn answer(order: Id<Order>, status: OrderStatus) -> Result<Answer, Problem> {
 /// Why a checkout could not be told something. Nothing was changed.
 pub(super) fn untold(error: InterventionError) -> Problem {
     match &error {
-        InterventionError::NotRunning => {
+        InterventionError::Unavailable => {
             Problem::new(codes::CHECKOUT_UNAVAILABLE, "Nothing was changed. Try again shortly.")
                 .member("written", false)
                 .retry_after(std::time::Duration::from_secs(1))
@@ -99,6 +100,6 @@ pub(super) fn untold(error: InterventionError) -> Problem {
         InterventionError::Unrunnable(reason) => {
             Problem::new(codes::CHECKOUT_HELD, format!("The checkout cannot be taken up: {reason}."))
         }
-        _ => Problem::internal(&error),
+        _ => intervention_problem(error),
     }
 }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::saga::{
     CallOutcome, Effects, QueryOutcome, SagaRegistry,
+    gate::Gate,
     instance::{Instance, without_input},
     row,
     transition::{Ask, Conditions, Incoming, Origin, Plan, Refusal, plan},
@@ -46,6 +47,7 @@ struct Place {
 
 struct Exploration {
     effects: Effects,
+    gate: Gate,
     seen: BTreeSet<String>,
     ends: BTreeSet<SagaStatus>,
 }
@@ -68,7 +70,8 @@ fn no_order_of_outcomes_breaks_the_rules() {
 }
 
 fn explore<S: Saga<Input = Input>>() -> Exploration {
-    let effects = World::new().effects();
+    let world = World::new();
+    let effects = world.effects();
     let registry = SagaRegistry::new(registrations(), &effects).unwrap();
     let hash = S::graph().hash();
     let definition = Arc::clone(registry.runs(S::NAME, S::VERSION, &hash).unwrap());
@@ -94,7 +97,8 @@ fn explore<S: Saga<Input = Input>>() -> Exploration {
         user: None,
         started_at: Timestamp::default(),
     };
-    let mut exploration = Exploration { effects, seen: BTreeSet::new(), ends: BTreeSet::new() };
+    let gate = Gate::new(Arc::default(), Arc::<gallae_memory::ManualClock>::clone(&world.clock));
+    let mut exploration = Exploration { effects, gate, seen: BTreeSet::new(), ends: BTreeSet::new() };
     let start = Place { instance, in_flight: Vec::new(), cancelled: false, restarted: false };
     let mut open = exploration.follow(&start, &Incoming::Woken);
     while let Some(place) = open.pop() {
@@ -143,8 +147,10 @@ impl Exploration {
             epoch: 1,
             store: Uuid::nil(),
             may_call: true,
+            visiting: false,
             entropy: &NoChance,
             effects: &self.effects,
+            gate: &self.gate,
             in_flight: &in_flight,
             refusals,
             broken: None,

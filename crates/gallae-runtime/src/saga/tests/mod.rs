@@ -4,6 +4,7 @@ mod crashes;
 mod exploration;
 mod flows;
 mod interventions;
+mod limits;
 mod ownership;
 mod shop;
 mod world;

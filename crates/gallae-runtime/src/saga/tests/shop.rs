@@ -97,6 +97,7 @@ pub(super) enum Kind {
     #[default]
     Checkout,
     Trip,
+    Errand,
 }
 
 /// What happened to it, in words; it refuses to note one of them.
@@ -262,6 +263,38 @@ impl Saga for Trip {
     }
 }
 
+pub(super) const TIME_FOR_ASKING: Duration = Duration::from_secs(20);
+
+/// Ask (within a time), decide (pivot, local), tell (within a time).
+pub(super) struct Errand;
+
+impl Saga for Errand {
+    const NAME: &'static str = "errand";
+    const VERSION: u32 = 1;
+    type Trigger = OrderEvent;
+    type Input = Input;
+
+    fn start(event: &OrderEvent, stream: &StreamId) -> Option<Start<Input>> {
+        start(event, stream, Kind::Errand)
+    }
+
+    fn graph() -> SagaGraph<Self> {
+        let body = |cx: &SagaContext<'_, Self>| json!({ "order": cx.input.order });
+        SagaGraph::new()
+            .then(
+                compensable(Step::<Value>::new("ask"), call("agency", "ask", body))
+                    .undo(call("agency", "unask", body))
+                    .retry(RetryPolicy { max_attempts: None, ..RetryPolicy::STANDARD })
+                    .deadline(TIME_FOR_ASKING),
+            )
+            .then(pivot(Step::<()>::new("decide"), local(|_| Vec::new())))
+            .then(
+                retriable(Step::<Value>::new("tell"), call("mail", "tell", body))
+                    .deadline(Duration::from_secs(40)),
+            )
+    }
+}
+
 fn start(event: &OrderEvent, stream: &StreamId, wanted: Kind) -> Option<Start<Input>> {
     match event {
         OrderEvent::Placed { kind, .. } if *kind == wanted => {
@@ -273,5 +306,5 @@ fn start(event: &OrderEvent, stream: &StreamId, wanted: Kind) -> Option<Start<In
 }
 
 pub(super) fn registrations() -> Vec<crate::saga::Registration> {
-    vec![register::<Checkout>(), register::<Trip>()]
+    vec![register::<Checkout>(), register::<Trip>(), register::<Errand>()]
 }

@@ -4,7 +4,7 @@ use super::shop::{self, Kind, Order, Place, Stock};
 use crate::{
     dispatcher::{AggregateType, Dispatcher, Request},
     saga::{
-        CallOutcome, EffectCall, EffectHandler, Effects, QueryOutcome, Resolution, SagaDescription,
+        CallOutcome, EffectCall, EffectHandler, Effects, Limits, QueryOutcome, Resolution, SagaDescription,
         SagaEngine, SagaEngineParts, SagaRegistry, SagaSettings, SagaTriggers, SagaView,
     },
 };
@@ -16,8 +16,8 @@ use gallae_core::{
 use gallae_memory::{ManualClock, MemoryLog, SeededEntropy};
 use gallae_ports::{
     AppendBatch, AppendError, Appended, BoxFuture, CheckDepth, CheckReport, Clock, EffectRow, EffectState,
-    EventPage, EventStore, EventStream, HeldClaim, IdempotencyRecord, ReadError, SagaRow, SagaStore,
-    StoreFault, StreamInfo,
+    EventPage, EventStore, EventStream, Fence, HeldClaim, IdempotencyRecord, Lease, LeaseStore, ReadError,
+    SagaRow, SagaStore, StoreFault, StreamInfo,
 };
 use serde_json::{Value, json};
 use std::{
@@ -184,6 +184,8 @@ pub(super) struct Mortal {
     log: MemoryLog,
     death: Death,
     appends: AtomicUsize,
+    /// Leases are not answered for.
+    pub(super) deaf: AtomicBool,
     /// Appends are written when called and answered a turn later.
     pub(super) answers_late: AtomicBool,
 }
@@ -287,12 +289,71 @@ impl EventStore for Mortal {
     }
 }
 
+impl LeaseStore for Mortal {
+    fn acquire(
+        &self,
+        name: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> BoxFuture<'_, Result<Option<Lease>, StoreFault>> {
+        self.heard(|| self.log.acquire(name, owner, ttl))
+    }
+    fn renew(
+        &self,
+        name: &str,
+        owner: &str,
+        epoch: u64,
+        ttl: Duration,
+    ) -> BoxFuture<'_, Result<bool, StoreFault>> {
+        self.heard(|| self.log.renew(name, owner, epoch, ttl))
+    }
+    fn release(&self, name: &str, owner: &str, epoch: u64) -> BoxFuture<'_, Result<(), StoreFault>> {
+        self.heard(|| self.log.release(name, owner, epoch))
+    }
+    fn acquire_each(
+        &self,
+        names: &[String],
+        owner: &str,
+        ttl: Duration,
+    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreFault>> {
+        self.heard(|| self.log.acquire_each(names, owner, ttl))
+    }
+    fn renew_each(
+        &self,
+        held: &[Fence],
+        owner: &str,
+        ttl: Duration,
+    ) -> BoxFuture<'_, Result<Vec<String>, StoreFault>> {
+        self.heard(|| self.log.renew_each(held, owner, ttl))
+    }
+    fn release_each(&self, held: &[Fence], owner: &str) -> BoxFuture<'_, Result<(), StoreFault>> {
+        self.heard(|| self.log.release_each(held, owner))
+    }
+    fn leases(&self) -> BoxFuture<'_, Result<Vec<Lease>, StoreFault>> {
+        self.heard(|| self.log.leases())
+    }
+}
+
+impl Mortal {
+    fn heard<'a, T: Send + 'a>(
+        &self,
+        answer: impl FnOnce() -> BoxFuture<'a, Result<T, StoreFault>>,
+    ) -> BoxFuture<'a, Result<T, StoreFault>> {
+        if self.deaf.load(Ordering::SeqCst) {
+            return future::ready(Err(StoreFault::new("asking for leases"))).boxed();
+        }
+        answer()
+    }
+}
+
 /// What outlives every node.
 pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) entropy: Arc<SeededEntropy>,
     pub(super) log: MemoryLog,
     pub(super) outside: Arc<Participant>,
+    /// Of the nodes started from now on.
+    pub(super) limits: Mutex<BTreeMap<&'static str, Limits>>,
 }
 
 impl Drop for World {
@@ -323,12 +384,15 @@ impl World {
         let outside = Arc::<Participant>::default();
         *outside.clock.lock().unwrap() = Some(Arc::clone(&clock));
         *outside.log.lock().unwrap() = Some(log.clone());
-        Self { clock, entropy: Arc::new(SeededEntropy::new(1)), log, outside }
+        Self { clock, entropy: Arc::new(SeededEntropy::new(1)), log, outside, limits: Mutex::default() }
     }
 
     pub(super) fn effects(&self) -> Effects {
         let outside = || Arc::<Participant>::clone(&self.outside);
-        Effects::new().with("bank", outside()).with("mail", outside()).with("agency", outside())
+        let effects =
+            Effects::new().with("bank", outside()).with("mail", outside()).with("agency", outside());
+        let limits = self.limits.lock().unwrap();
+        limits.iter().fold(effects, |effects, (name, limits)| effects.limited(*name, *limits))
     }
 
     /// Starts a process that owns the sagas as soon as it can.
@@ -342,8 +406,8 @@ impl World {
         death: Death,
         change: impl FnOnce(&mut SagaSettings),
     ) -> Node {
-        let (appends, answers_late) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let store = Arc::new(Mortal { log: self.log.clone(), death, appends, answers_late });
+        let (appends, answers_late, deaf) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let store = Arc::new(Mortal { log: self.log.clone(), death, appends, deaf, answers_late });
         let effects = self.effects();
         let registry = SagaRegistry::new(shop::registrations(), &effects).unwrap();
         let mut settings = SagaSettings::new(owner);
@@ -364,7 +428,7 @@ impl World {
             dispatcher: dispatcher.clone(),
             store: Arc::<Mortal>::clone(&store),
             sagas: Arc::new(self.log.clone()),
-            leases: Arc::new(self.log.clone()),
+            leases: Arc::<Mortal>::clone(&store),
             clock: Arc::<ManualClock>::clone(&self.clock),
             entropy: Arc::<SeededEntropy>::clone(&self.entropy),
             node: owner.into(),
@@ -393,6 +457,12 @@ impl World {
         let name =
             |entry: &crate::saga::TimelineEntry| entry.event.event_type().name.trim_start_matches("Saga");
         self.describe(saga).await.timeline.iter().map(name).collect()
+    }
+
+    /// The nodes that wrote a saga's transitions, without its start.
+    pub(super) async fn writers(&self, saga: SagaId) -> Vec<String> {
+        let events = self.log.read_stream(&saga.stream(), Version::new(1), 1_000).await.unwrap();
+        events.iter().map(|event| event.metadata.get().unwrap().node.to_string()).collect()
     }
 
     /// Lets everything run that can run without time passing.

@@ -182,7 +182,7 @@ impl Planner<'_> {
     }
 
     /// Full jitter: any part of the longest wait.
-    fn backoff(&self, step: usize, direction: Direction, attempt: u32) -> Duration {
+    pub(super) fn backoff(&self, step: usize, direction: Direction, attempt: u32) -> Duration {
         self.policy(step, direction).backoff(attempt).mul_f64(self.conditions.entropy.fraction())
     }
 

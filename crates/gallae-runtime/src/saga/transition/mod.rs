@@ -9,6 +9,7 @@ mod steps;
 
 use super::{
     effects::{CallOutcome, EffectCall, Effects, QueryOutcome},
+    gate::Gate,
     instance::Instance,
     ledger,
     registry::StepShape,
@@ -30,6 +31,8 @@ pub(super) enum Incoming {
     Woken,
     /// A call came back.
     Answered { step: usize, direction: Direction, outcome: CallOutcome },
+    /// A call that waited in memory may ask again.
+    Turn { step: usize, direction: Direction },
     /// A participant said what became of a call.
     Told { step: usize, direction: Direction, outcome: QueryOutcome },
     /// Somebody wants it undone.
@@ -70,8 +73,12 @@ pub(super) struct Conditions<'a> {
     pub(super) store: Uuid,
     /// Whether new calls may be announced: not while draining, nor on a lease about to run out.
     pub(super) may_call: bool,
+    /// Whether another node may be waiting for calls of this instance: none of them is followed up here.
+    pub(super) visiting: bool,
     pub(super) entropy: &'a dyn Entropy,
     pub(super) effects: &'a Effects,
+    /// Whether a call may leave now, by what its participant can bear.
+    pub(super) gate: &'a Gate,
     /// Calls and queries that this process is waiting for.
     pub(super) in_flight: &'a [(usize, Direction)],
     pub(super) refusals: &'a [Refusal],
@@ -93,7 +100,14 @@ pub(super) struct Outgoing {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ask {
     Call(EffectCall),
-    Query { key: EffectKey, operation: &'static str },
+    Query {
+        key: EffectKey,
+        operation: &'static str,
+    },
+    /// Nothing yet: it waits in memory for its turn, at most so long.
+    Turn {
+        at_most: Duration,
+    },
 }
 
 /// One transition.
@@ -139,7 +153,7 @@ impl Planner<'_> {
             return;
         }
         match incoming {
-            Incoming::Woken => {}
+            Incoming::Woken | Incoming::Turn { .. } => {}
             Incoming::Answered { step, direction, outcome } => {
                 if matches!(self.phase(*step), StepPhase::Dispatched | StepPhase::UndoDispatched) {
                     self.answered(*step, *direction, outcome);
