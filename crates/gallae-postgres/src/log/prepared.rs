@@ -44,6 +44,7 @@ impl Prepared {
             && batch.sagas.is_empty()
             && batch.timers.is_empty()
             && batch.effects.is_empty()
+            && batch.early.is_empty()
     }
 }
 

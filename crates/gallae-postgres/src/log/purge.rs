@@ -24,12 +24,17 @@ const OLD_INBOX: &str = "DELETE FROM @.inbox i USING (
         SELECT consumer, message_id FROM @.inbox WHERE applied_at < $1 ORDER BY applied_at LIMIT $2) old
     WHERE i.consumer = old.consumer AND i.message_id = old.message_id AND i.applied_at < $1";
 
+const EARLY_MESSAGES: &str = "DELETE FROM @.early_messages m USING (
+        SELECT saga, message_id FROM @.early_messages WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) old
+    WHERE m.saga = old.saga AND m.message_id = old.message_id AND m.expires_at < $1";
+
 /// Deletes at most `limit` rows of each kind, each kind in a transaction of its own; says how many in all.
 pub(super) async fn purge(pool: &Pool, now: Timestamp, limit: usize) -> Result<u64, StoreFault> {
     let mut deleted = 0;
     for statement in EXPIRED {
         deleted += delete(pool, statement, now, limit).await?;
     }
+    deleted += delete(pool, EARLY_MESSAGES, now, limit).await?;
     Ok(deleted + delete(pool, OLD_INBOX, now.before(INBOX_AGE), limit).await?)
 }
 

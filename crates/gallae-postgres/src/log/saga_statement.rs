@@ -146,4 +146,40 @@ impl<'p> Builder<'p> {
             ),
         );
     }
+
+    pub(super) fn early(&mut self, writes: &'p Writes<'_>) {
+        let kept = || writes.early.values().filter_map(|message| *message);
+        let removed = || writes.early.iter().filter(|(_, message)| message.is_none()).map(|(key, _)| *key);
+        if kept().next().is_some() {
+            let columns = [
+                self.param(column!(kept(), message => message.saga.uuid()), Type::UUID_ARRAY),
+                self.param(column!(kept(), message => &*message.message_id), Type::TEXT_ARRAY),
+                self.param(column!(kept(), message => &*message.signal), Type::TEXT_ARRAY),
+                self.param(column!(kept(), message => message.payload.to_string()), Type::TEXT_ARRAY),
+                self.param(column!(kept(), message => message.expires_at.as_micros()), Type::INT8_ARRAY),
+            ];
+            let columns = columns.join(", ");
+            self.part(
+                "early",
+                &format!(
+                    "INSERT INTO @.early_messages (saga, message_id, signal, payload, expires_at)
+                     SELECT m.* FROM moved, unnest({columns}) m
+                     ON CONFLICT ON CONSTRAINT early_messages_by_saga
+                     DO UPDATE SET signal = excluded.signal, payload = excluded.payload,
+                        expires_at = excluded.expires_at"
+                ),
+            );
+        }
+        if removed().next().is_some() {
+            let sagas = self.param(column!(removed(), key => key.0.uuid()), Type::UUID_ARRAY);
+            let ids = self.param(column!(removed(), key => key.1), Type::TEXT_ARRAY);
+            self.part(
+                "taken_up",
+                &format!(
+                    "DELETE FROM @.early_messages m USING moved, unnest({sagas}, {ids}) r (saga, message_id)
+                     WHERE m.saga = r.saga AND m.message_id = r.message_id"
+                ),
+            );
+        }
+    }
 }

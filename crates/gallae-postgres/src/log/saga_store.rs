@@ -14,8 +14,8 @@ use gallae_core::{
     saga::{Cause, Direction, SagaStatus},
 };
 use gallae_ports::{
-    BoxFuture, EffectRow, EffectState, SagaCount, SagaFilter, SagaRow, SagaStore, StoreFault, TimerKind,
-    TimerRow,
+    BoxFuture, DueTimers, EarlyMessage, EffectRow, EffectState, LiveVersion, Partitions, SagaCount,
+    SagaFilter, SagaRow, SagaStore, StoreFault, TimerKind, TimerRow,
 };
 use std::{error::Error as StdError, fmt::Write as _};
 use tokio_postgres::{
@@ -39,8 +39,30 @@ macro_rules! timers {
 const SAGA: &str = concat!("SELECT ", saga_columns!(), " FROM @.sagas WHERE id = $1");
 const COUNTS: &str = "SELECT definition, status, count(*), min(updated_at) FROM @.sagas
     GROUP BY definition, status ORDER BY definition, status";
-const DUE: &str = timers!("WHERE fire_at <= $1 ORDER BY fail_count, fire_at, saga, timer LIMIT $2");
-const NEXT: &str = "SELECT min(fire_at) FROM @.timers";
+const DUE: &str = "SELECT saga, timer, partition, kind, fire_at, fail_count FROM (
+        SELECT t.*, row_number() OVER (PARTITION BY s.definition
+            ORDER BY t.fail_count, t.fire_at, t.saga, t.timer) AS place
+        FROM @.timers t LEFT JOIN @.sagas s ON s.id = t.saga
+        WHERE t.fire_at <= $1 AND t.partition = ANY ($2)) due
+    WHERE place <= $3 ORDER BY fail_count, fire_at, saga, timer LIMIT $4";
+const NEXT: &str = "SELECT min(fire_at) FROM @.timers WHERE partition = ANY ($1)";
+const LIVE: &str =
+    "SELECT definition, definition_version, definition_hash, count(*) FROM @.sagas WHERE ended IS NULL
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+macro_rules! unknown {
+    () => {
+        "FROM @.effects e WHERE state = 'unknown'
+            AND EXISTS (SELECT FROM @.sagas s WHERE s.id = e.saga AND s.ended IS NULL)"
+    };
+}
+const UNKNOWN: &str = concat!(
+    "SELECT saga, key, step, direction, request_hash, state, first_sent_at, attempts, response, epoch ",
+    unknown!(),
+    " ORDER BY first_sent_at, number LIMIT $1"
+);
+const COUNT_UNKNOWN: &str = concat!("SELECT count(*) ", unknown!());
+const EARLY: &str = "SELECT saga, message_id, signal, payload, expires_at FROM @.early_messages
+    WHERE saga = $1 AND expires_at > $2 ORDER BY number";
 const TIMERS: &str = timers!("WHERE saga = $1 ORDER BY fire_at, timer");
 const EFFECTS: &str =
     "SELECT saga, key, step, direction, request_hash, state, first_sent_at, attempts, response, epoch
@@ -79,18 +101,37 @@ impl SagaStore for PostgresLog {
         }))
     }
 
-    fn due_timers(&self, now: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>> {
+    fn live_versions(&self) -> BoxFuture<'_, Result<Vec<LiveVersion>, StoreFault>> {
+        Box::pin(rows(self.write_pool(), "counting live sagas", LIVE, [], |row| {
+            Ok(LiveVersion {
+                definition: row.try_get(0)?,
+                version: small(row, 1)?,
+                hash: row.try_get(2)?,
+                count: number(row, 3)?,
+            })
+        }))
+    }
+
+    fn due_timers(&self, due: &DueTimers) -> BoxFuture<'_, Result<Vec<TimerRow>, StoreFault>> {
+        let (now, partitions) = (due.now.as_micros(), numbers(&due.partitions));
+        let (each, limit) = (rows_at_most(due.per_definition), rows_at_most(due.limit));
         Box::pin(async move {
-            let (now, limit) = (now.as_micros(), rows_at_most(limit));
-            let params: [Param<'_>; 2] = [(&now, Type::INT8), (&limit, Type::INT8)];
+            let params: [Param<'_>; 4] = [
+                (&now, Type::INT8),
+                (&partitions, Type::INT4_ARRAY),
+                (&each, Type::INT8),
+                (&limit, Type::INT8),
+            ];
             rows(self.write_pool(), "reading due timers", DUE, params, timer_row).await
         })
     }
 
-    fn next_timer(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreFault>> {
+    fn next_timer(&self, partitions: &Partitions) -> BoxFuture<'_, Result<Option<Timestamp>, StoreFault>> {
+        let partitions = numbers(partitions);
         Box::pin(async move {
             const DOING: &str = "reading the next timer";
-            let next = rows(self.write_pool(), DOING, NEXT, [], |row| Ok(optional_time(row, 0)?)).await?;
+            let params: [Param<'_>; 1] = [(&partitions, Type::INT4_ARRAY)];
+            let next = rows(self.write_pool(), DOING, NEXT, params, |row| Ok(optional_time(row, 0)?)).await?;
             Ok(next.into_iter().flatten().next())
         })
     }
@@ -116,6 +157,34 @@ impl SagaStore for PostgresLog {
             .await
         })
     }
+
+    fn unknown_effects(&self, limit: usize) -> BoxFuture<'_, Result<(Vec<EffectRow>, u64), StoreFault>> {
+        Box::pin(async move {
+            const DOING: &str = "reading unknown effects";
+            let limit = rows_at_most(limit);
+            let pool = self.write_pool();
+            let effects = rows(pool, DOING, UNKNOWN, [(&limit as _, Type::INT8)], effect_row).await?;
+            let count = rows(pool, DOING, COUNT_UNKNOWN, [], |row| Ok(number(row, 0)?)).await?;
+            Ok((effects, count.into_iter().next().unwrap_or_default()))
+        })
+    }
+
+    fn early_messages(
+        &self,
+        saga: SagaId,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<EarlyMessage>, StoreFault>> {
+        let (saga, now) = (saga.uuid(), now.as_micros());
+        Box::pin(async move {
+            let params: [Param<'_>; 2] = [(&saga, Type::UUID), (&now, Type::INT8)];
+            rows(self.write_pool(), "reading early messages", EARLY, params, early_message).await
+        })
+    }
+}
+
+/// Partitions as an array of them.
+fn numbers(partitions: &Partitions) -> Vec<i32> {
+    partitions.iter().map(i32::from).collect()
 }
 
 async fn rows<T, const N: usize>(
@@ -148,6 +217,10 @@ impl Listing {
         listing.equal("correlation", filter.correlation_id.as_ref().map(ToString::to_string), Type::TEXT);
         listing.equal("\"user\"", filter.user, Type::UUID);
         listing.add("updated_at <", filter.updated_before.map(Timestamp::as_micros), Type::INT8);
+        if let Some(partitions) = &filter.partitions {
+            let place = listing.value(numbers(partitions), Type::INT4_ARRAY);
+            let _ = write!(listing.conditions, " AND partition = ANY ({place})");
+        }
         listing.statuses(&filter.statuses);
         listing
     }
@@ -268,6 +341,16 @@ fn timer_row(row: &Row) -> Result<TimerRow, Trouble> {
         kind: word(row.try_get(3)?, kind)?,
         fire_at: Timestamp::from_micros(row.try_get(4)?),
         fail_count: small(row, 5)?,
+    })
+}
+
+fn early_message(row: &Row) -> Result<EarlyMessage, Trouble> {
+    Ok(EarlyMessage {
+        saga: SagaId::new(row.try_get(0)?),
+        message_id: row.try_get(1)?,
+        signal: row.try_get(2)?,
+        payload: word(row.try_get(3)?, |text| serde_json::from_str(text))?,
+        expires_at: Timestamp::from_micros(row.try_get(4)?),
     })
 }
 

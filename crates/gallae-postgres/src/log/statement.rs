@@ -61,6 +61,7 @@ pub(super) fn write_group<'p>(
     builder.sagas(writes);
     builder.timers(writes);
     builder.effects(writes);
+    builder.early(writes);
     let Builder { conditions, parts, params } = builder;
     let text = format!(
         "WITH moved AS (

@@ -174,6 +174,7 @@ impl Tail {
                 inner.last = Some((last.position, last.id.uuid()));
                 head.recent.push(events);
                 moved = true;
+                inner.drop_parked_up_to(head.position);
                 next = inner.unpark(head.position.next().get());
             }
             moved
@@ -193,6 +194,13 @@ impl Inner {
         if self.parked_events > PARKED_EVENTS {
             self.parked.clear();
             self.parked_events = 0;
+        }
+    }
+
+    /// What the follower has read meanwhile is not waited with any more: it would hide what is missing behind it.
+    fn drop_parked_up_to(&mut self, position: Position) {
+        while let Some(first) = self.parked.first_entry().filter(|first| *first.key() <= position.get()) {
+            self.parked_events -= first.remove().len();
         }
     }
 
@@ -250,6 +258,20 @@ mod tests {
         tail.committed(events(5..=6));
         assert_eq!(recent(&tail, 0), Some(vec![1, 2, 3, 4, 5, 6]));
         assert_eq!(tail.last(), Some((Position::new(6), Uuid::from_u128(6))));
+    }
+
+    #[test]
+    fn what_the_follower_read_first_hides_nothing_behind_it() {
+        let tail = Tail::new(Position::START);
+        let _reader = tail.subscribe();
+        tail.committed(events(8..=9));
+        assert_eq!(tail.missing(), Some((Position::START, Position::new(7))));
+        // While the follower reads up to there, an own commit comes that is among it.
+        tail.committed(events(4..=5));
+        tail.fetched(events(1..=7));
+        assert_eq!(tail.position(), Position::new(9));
+        tail.heard(Position::new(12));
+        assert_eq!(tail.missing(), Some((Position::new(9), Position::new(12))));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use super::{
 };
 use gallae_core::{Position, RecordedEvent, SagaId, Timestamp, Version};
 use gallae_ports::{
-    AppendBatch, EffectRow, IdempotencyRecord, InboxEntry, NewEvent, SagaRow, SagaWrite, TimerRow, TimerWrite,
+    AppendBatch, EarlyMessage, EarlyWrite, EffectRow, IdempotencyRecord, InboxEntry, NewEvent, SagaRow,
+    SagaWrite, TimerRow, TimerWrite,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,6 +32,8 @@ pub(super) struct Writes<'a> {
     /// Sagas whose every timer goes but those set above.
     pub(super) cleared: BTreeSet<SagaId>,
     pub(super) effects: BTreeMap<(SagaId, &'a str), &'a EffectRow>,
+    /// `None` removes the message.
+    pub(super) early: BTreeMap<(SagaId, &'a str), Option<&'a EarlyMessage>>,
 }
 
 /// What becomes of a claim.
@@ -64,6 +67,7 @@ impl<'a> Writes<'a> {
             && self.timers.is_empty()
             && self.cleared.is_empty()
             && self.effects.is_empty()
+            && self.early.is_empty()
     }
 
     /// Adds the events of a batch to streams that stand at `heads`, one for each; returns where they stand then.
@@ -126,6 +130,16 @@ impl<'a> Writes<'a> {
         }
         for effect in &batch.effects {
             self.effects.insert((effect.saga, &effect.key), effect);
+        }
+        for write in &batch.early {
+            match write {
+                EarlyWrite::Put(message) => {
+                    self.early.insert((message.saga, &message.message_id), Some(message));
+                }
+                EarlyWrite::Remove { saga, message_id } => {
+                    self.early.insert((*saga, message_id), None);
+                }
+            }
         }
     }
 

@@ -4,7 +4,8 @@ use crate::{OpenError, fault::Trouble, schema::Schema, target::Target};
 use tokio_postgres::{Client, error::SqlState, types::Type};
 
 /// Every script, in order.
-pub(crate) const SCRIPTS: &[&str] = &[include_str!("0001_log.sql"), include_str!("0002_views.sql")];
+pub(crate) const SCRIPTS: &[&str] =
+    &[include_str!("0001_log.sql"), include_str!("0002_views.sql"), include_str!("0003_early_messages.sql")];
 
 /// How long to wait for another node that migrates.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '60s'";

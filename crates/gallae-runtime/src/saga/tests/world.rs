@@ -406,7 +406,8 @@ impl World {
         death: Death,
         change: impl FnOnce(&mut SagaSettings),
     ) -> Node {
-        let (appends, answers_late, deaf) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let (appends, answers_late, deaf) =
+            (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let store = Arc::new(Mortal { log: self.log.clone(), death, appends, deaf, answers_late });
         let effects = self.effects();
         let registry = SagaRegistry::new(shop::registrations(), &effects).unwrap();
