@@ -55,6 +55,12 @@ impl Checkpoints {
         self.pages.load(Ordering::Relaxed) > 0
     }
 
+    /// Pages in the write-ahead log after the last commit.
+    #[cfg(test)]
+    pub(super) fn pages(&self) -> usize {
+        self.pages.load(Ordering::Relaxed)
+    }
+
     /// Under load: has moved what no reader needs, and waits for nobody unless the log has grown out of bounds.
     pub(super) fn between_groups(&mut self, connection: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
