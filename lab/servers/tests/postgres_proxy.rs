@@ -95,7 +95,7 @@ async fn a_connection_is_cut_after_so_many_bytes() {
     let whole = u64::try_from(statement.len()).unwrap() + 6;
     let fault = bench.proxy.cut(Moment::Bytes(Side::Frontend, whole - 1));
     assert!(client.batch_execute(statement).await.is_err());
-    assert!(fault.happened());
+    assert!(fault.wait(SOON));
     assert_eq!(bench.rows(), 0);
     let client = bench.connect().await;
     bench.proxy.cut(Moment::Bytes(Side::Frontend, whole));
@@ -124,7 +124,7 @@ async fn what_is_held_waits_and_then_goes_on() {
     let mut insert = std::pin::pin!(client.batch_execute("INSERT INTO t VALUES (1)"));
     let patience = Duration::from_millis(300);
     assert!(tokio::time::timeout(patience, &mut insert).await.is_err(), "the answer is held");
-    assert!(fault.happened());
+    assert!(fault.wait(SOON));
     assert_eq!(bench.database.query("SELECT n FROM t").unwrap().len(), 1, "the server has it");
     let connecting = tokio_postgres::connect(&bench.through, NoTls);
     assert!(tokio::time::timeout(patience, connecting).await.is_err(), "new connections are held too");

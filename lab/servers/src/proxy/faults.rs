@@ -28,7 +28,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Whether it has happened.
+    /// Whether it has happened. A client may see its connection closed a moment earlier: [`wait`](Self::wait) for it then.
     pub fn happened(&self) -> bool {
         *lock(&self.happened.0)
     }
