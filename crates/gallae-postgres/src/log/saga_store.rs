@@ -164,7 +164,7 @@ impl SagaStore for PostgresLog {
             let limit = rows_at_most(limit);
             let pool = self.write_pool();
             let effects = rows(pool, DOING, UNKNOWN, [(&limit as _, Type::INT8)], effect_row).await?;
-            let count = rows(pool, DOING, COUNT_UNKNOWN, [], |row| Ok(number(row, 0)?)).await?;
+            let count = rows(pool, DOING, COUNT_UNKNOWN, [], |row| number(row, 0)).await?;
             Ok((effects, count.into_iter().next().unwrap_or_default()))
         })
     }

@@ -165,7 +165,7 @@ impl Writer {
     fn answer(&self, group: &mut Vec<Request>) {
         match &self.runtime {
             Some(runtime) if group.len() >= MANY => {
-                let group: Vec<Request> = group.drain(..).collect();
+                let group = std::mem::take(group);
                 runtime.spawn(async move { group.into_iter().for_each(Request::succeed) });
             }
             _ => group.drain(..).for_each(Request::succeed),
