@@ -5,8 +5,8 @@ use gallae_core::{Position, RecordedEvent, StreamId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use std::{collections::HashMap, sync::Arc};
 
-/// Heads remembered: at about 150 bytes each, some 10 MB at most.
-const HEADS: usize = 32_768;
+/// Heads remembered, or twice as many: at about 120 bytes each, some 4 MB at most.
+const HEADS: usize = 16_384;
 
 /// The writer's view of the log, as of its uncommitted transaction. After a transaction that failed it is read afresh.
 #[derive(Debug)]
