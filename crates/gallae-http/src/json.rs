@@ -21,11 +21,11 @@ pub struct StrictJson<T> {
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         if !is_json(&request) {
             return Err(not_json());
         }
-        let raw = read(request, state).await?;
+        let raw = read_body(request).await?;
         Ok(Self { value: parse(&raw)?, raw })
     }
 }
@@ -34,9 +34,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
 impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for StrictJson<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+    async fn from_request(request: Request, _state: &S) -> Result<Option<Self>, Problem> {
         let is_json = is_json(&request);
-        let raw = read(request, state).await?;
+        let raw = read_body(request).await?;
         match (raw.is_empty(), is_json) {
             (true, _) => Ok(None),
             (false, true) => Ok(Some(Self { value: parse(&raw)?, raw })),
@@ -57,8 +57,12 @@ fn not_json() -> Problem {
     Problem::new(codes::UNSUPPORTED_MEDIA_TYPE, "Set Content-Type: application/json.")
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+/// The whole body of a request.
+///
+/// # Errors
+/// 413 when it is larger than the server takes, 400 when it breaks off.
+pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, &()).await.map_err(|rejection| {
         if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
             Problem::new(codes::PAYLOAD_TOO_LARGE, "The body is larger than 256 KiB. Nothing was stored.")
         } else {

@@ -25,7 +25,7 @@ pub use context::{ContextLayer, RequestContext, attach_context};
 pub use etag::{EntityTag, IfMatch};
 pub use idempotency::{IdempotencyKey, fingerprint, replayed_header};
 pub use in_flight::{Flight, InFlight};
-pub use json::StrictJson;
+pub use json::{StrictJson, read_body};
 pub use paging::{PageParams, StrictQuery};
 pub use path::{StrictPath, StrictPath2};
 pub use problem::{FieldError, Problem, ProblemBody, render_problems};

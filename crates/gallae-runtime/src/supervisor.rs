@@ -3,11 +3,14 @@
 use gallae_ports::Clock;
 use std::{
     collections::BTreeMap,
-    future::Future,
+    future::{Future, pending},
+    panic::resume_unwind,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::task::JoinError;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 /// How long to wait before a failed task is started again: doubling from `initial` to `cap`, back to `initial` once a run
 /// has lasted longer than `cap`.
@@ -102,6 +105,18 @@ impl Supervisor {
                 wait = (wait * 2).min(backoff.cap);
             }
         });
+    }
+
+    /// Carries `work` to its end even when nobody waits for it any more, as when the client of a request hangs up. A drain waits for
+    /// it too. A panic of `work` goes on in whoever waits.
+    #[expect(clippy::disallowed_methods, reason = "the owner of the runtime's tasks")]
+    pub async fn to_the_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        match self.tasks.spawn(work.in_current_span()).await.map_err(JoinError::try_into_panic) {
+            Ok(done) => done,
+            Err(Ok(panic)) => resume_unwind(panic),
+            // Nobody has a handle to abort it with: the whole runtime is going down, and whoever waits with it.
+            Err(Err(_)) => pending().await,
+        }
     }
 
     /// How each task is doing, by name.

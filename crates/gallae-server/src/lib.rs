@@ -13,6 +13,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod layers;
 pub mod metrics;
+mod once;
 pub mod openapi;
 pub mod probes;
 pub mod sagas;
@@ -31,17 +32,18 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Every route of the platform: health, metrics, sagas, traces, administration and probes.
-pub fn platform_routes<S>() -> OpenApiRouter<S>
+pub fn platform_routes<S>(state: S) -> OpenApiRouter
 where
     S: Clone + Send + Sync + 'static,
     PlatformState: FromRef<S>,
     Arc<AccessTokens>: FromRef<S>,
 {
+    let operated = once::honoured(sagas::routes().merge(admin::routes()), state.clone());
     OpenApiRouter::new()
         .merge(health::routes())
         .merge(metrics::routes())
-        .merge(sagas::routes())
+        .merge(operated)
         .merge(trace::routes())
-        .merge(admin::routes())
         .merge(probes::routes())
+        .with_state(state)
 }

@@ -6,6 +6,7 @@ use crate::{
     health::Pulse,
     serve::Readiness,
 };
+use gallae_http::InFlight;
 use gallae_ports::{Broker, LockService, Pools};
 use gallae_runtime::Platform;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -41,6 +42,8 @@ pub struct PlatformParts {
     pub metrics: Option<PrometheusHandle>,
     /// What must always hold in the application.
     pub invariants: Option<Arc<dyn Invariants>>,
+    /// Keyed requests that this node is working on, shared with the application's routes.
+    pub in_flight: InFlight,
     /// Whose connections are shown.
     pub pools: Vec<Arc<dyn Pools>>,
 }

@@ -15,7 +15,7 @@ const WRITER_SETTINGS: &[(&str, &str, &str)] = &[
     ("checkpoint_fullfsync", "ON", "1"),
     // The writer makes checkpoints itself, between commits.
     ("wal_autocheckpoint", "0", "0"),
-    ("cache_size", "-16384", "-16384"),
+    ("cache_size", "-8192", "-8192"),
     ("mmap_size", "0", "0"),
 ];
 

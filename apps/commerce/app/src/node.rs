@@ -167,6 +167,7 @@ impl Node {
             mode: settings.mode,
             readiness: readiness.clone(),
             metrics: metrics.clone(),
+            in_flight,
             pools: engines.pools.clone(),
         });
         let router = whole(&shop, state, settings, &engines, metrics);
@@ -336,7 +337,7 @@ fn whole(
     let limits = layers::rate_limits(settings, Arc::clone(&tokens));
     housekeeping::start(shop.platform.supervisor(), &engines.clock, metrics, limits.clone());
     let readiness = state.readiness.clone();
-    let platform = platform_routes::<PlatformSide>().with_state(PlatformSide { state, tokens });
+    let platform = platform_routes(PlatformSide { state, tokens });
     let (routes, _) = openapi::publish(router(shop.clone()).merge(platform), &INFO);
     let routes = routes
         .merge(errors::routes(errors::PAGES.iter().chain(codes::PAGES).copied(), Arc::clone(&registry)));

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Aggregates kept at once, over all shards.
-const CAPACITY: usize = 16 * 1024;
+const CAPACITY: usize = 8 * 1024;
 const SHARDS: usize = 16;
 
 /// The aggregates used last. Two slots may exist for one stream after an eviction; versions keep them honest.

@@ -4,6 +4,7 @@ mod admin;
 mod errors;
 mod health;
 mod layers;
+mod once;
 mod openapi;
 mod probes;
 mod sagas;

@@ -14,7 +14,7 @@ use gallae_core::{
     saga::{EffectKey, SagaGraph, Start, Step, call, compensable, local, pivot},
 };
 use gallae_http::{
-    ErrorCode, Problem, RateLimits, StrictJson,
+    ErrorCode, InFlight, Problem, RateLimits, StrictJson,
     auth::{AccessTokens, Secret},
     codes,
 };
@@ -335,12 +335,13 @@ impl Server {
                 readiness: readiness.clone(),
                 metrics: Some(PrometheusBuilder::new().build_recorder().handle()),
                 invariants: Some(Arc::new(OneBroken)),
+                in_flight: InFlight::default(),
                 pools: vec![Arc::new(BusyPools)],
             }),
             tokens: Arc::clone(&tokens),
         };
         let info = ApiInfo { title: "Parcels", version: "1.2.3", description: "Parcels / 소포", tags: &[] };
-        let (router, document) = publish(platform_routes::<AppState>(), &info);
+        let (router, document) = publish(platform_routes(state), &info);
         let registry: Arc<[ErrorCode]> = codes::ALL.into();
         let router = router
             .merge(errors::routes(errors::PAGES.iter().copied(), Arc::clone(&registry)))
@@ -352,8 +353,7 @@ impl Server {
                 post(async |StrictJson { value, .. }: StrictJson<Vec<u8>>| value.len().to_string()),
             )
             .route("/large", get(async || axum::Json(vec!["갈래"; 2_000])))
-            .route("/refusal", get(async || Problem::not_found("thing").into_response()))
-            .with_state(state);
+            .route("/refusal", get(async || Problem::not_found("thing").into_response()));
         let mut settings: PlatformSettings =
             Layers::new(PlatformSettings::DEFAULTS, &[], &[]).unwrap().read().unwrap();
         settings.http.in_flight_limit = options.in_flight;

@@ -8,8 +8,8 @@ use gallae_core::{Position, RecordedEvent, StreamId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use std::{collections::HashMap, sync::Arc};
 
-/// Heads remembered: at about 150 bytes each, some 10 MB at most.
-const HEADS: usize = 32_768;
+/// Heads remembered, or twice as many: at about 120 bytes each, some 4 MB at most.
+const HEADS: usize = 16_384;
 
 /// The number and the last version of a stream.
 pub(super) const FIND_STREAM: &str =
