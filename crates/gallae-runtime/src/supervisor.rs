@@ -109,7 +109,6 @@ impl Supervisor {
 
     /// Carries `work` to its end even when nobody waits for it any more, as when the client of a request hangs up. A drain waits for
     /// it too. A panic of `work` goes on in whoever waits.
-    #[expect(clippy::disallowed_methods, reason = "the owner of the runtime's tasks")]
     pub async fn to_the_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         match self.tasks.spawn(work.in_current_span()).await.map_err(JoinError::try_into_panic) {
             Ok(done) => done,

@@ -5,6 +5,8 @@ use gallae_lab_servers::{Database, Postgres};
 pub(crate) struct Engines(Database);
 
 impl Engines {
+    /// Connections of each kind that there are from the start: pools open them when somebody asks.
+    pub(crate) const KEPT_OPEN: u64 = 0;
     pub(crate) const POOLS: &[(&str, &str)] = &[("postgres", "write"), ("postgres", "read")];
 
     pub(crate) fn fresh() -> Self {
