@@ -13,7 +13,7 @@ async fn the_connections_of_log_and_views_are_shown() {
     assert_eq!(named, Engines::POOLS);
     let figure = |pool: &Value, name: &str| pool[name].as_u64().unwrap();
     for pool in pools {
-        assert!(figure(pool, "size") >= Engines::KEPT_OPEN, "{pool}");
+        assert!(figure(pool, "size") >= Engines::kept_open(), "{pool}");
         assert_eq!(figure(pool, "idle") + figure(pool, "inUse"), figure(pool, "size"), "{pool}");
     }
 }
